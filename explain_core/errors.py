@@ -1,0 +1,89 @@
+"""Every exception that Rhoscope raises on purpose.
+
+    RhoscopeError
+    ├── InputError            what the user gave: an image, a folder, a file
+    │   ├── ImageError        a picture that cannot be read or is too large
+    │   └── TargetError       a class that the model does not have
+    ├── ModelError            a model that cannot be had
+    │   ├── SpecError         a model spec that cannot be understood
+    │   ├── WeightsError      weights that do not fit, or are unsafe to load
+    │   └── DownloadError     weights that cannot be downloaded here
+    ├── ParamError            a knob, or ρ, outside its declared range
+    ├── CannotExplain         the method's mathematics does not apply to this model
+    ├── OutputError           a result that cannot be written
+    ├── MemoryExhausted       one row alone does not fit into memory
+    └── Cancelled             nobody waits for the answer any more
+
+A message gives the value, the rule and the remedy, in one line, and no patient data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class RhoscopeError(Exception):
+    """Base of every error a user can cause; its text is one line and can be shown as it is."""
+
+
+class InputError(RhoscopeError):
+    """Something the user gave cannot be used."""
+
+
+class ImageError(InputError):
+    """A picture cannot be read, is too large, or does not suit the model."""
+
+
+class TargetError(InputError):
+    """A target class that the model does not have."""
+
+
+class ModelError(RhoscopeError):
+    """A model cannot be had or used."""
+
+
+class SpecError(ModelError):
+    """A model spec string cannot be understood."""
+
+
+class WeightsError(ModelError):
+    """Weights are unsafe, damaged, or do not fit the network."""
+
+
+class DownloadError(ModelError):
+    """Weights would have to be downloaded, and that is not possible here."""
+
+
+class ParamError(RhoscopeError):
+    """A parameter, or ρ, is unknown or outside its declared range."""
+
+
+class CannotExplain(RhoscopeError):
+    """A method's mathematics does not apply to this network; the text says why."""
+
+
+class OutputError(RhoscopeError):
+    """A result cannot be written where it was asked for."""
+
+
+class MemoryExhausted(RhoscopeError):
+    """Even a single row does not fit into the device's memory."""
+
+
+class Cancelled(RhoscopeError):
+    """The work was given up because nobody waits for it."""
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """A remedy for a misspelt name: the nearest known names, or all of them.
+
+    >>> suggest("gradcm", ["gradcam", "ape"])
+    "did you mean 'gradcam'?"
+    """
+    names = list(known)
+    near = get_close_matches(word, names, n=2)
+    if near:
+        return f"did you mean {' or '.join(repr(name) for name in near)}?"
+    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    return f"there is {shown}." if names else "there are none."

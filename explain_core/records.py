@@ -1,0 +1,94 @@
+"""Results as numbers and text, without torch: what pages show, files hold and annotations read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Everything needed to compute a result again.
+
+    `rho` is None for a method without one or asked without one; `chunk` lists the job keys that
+    were solved together, in order, and `drops` the (step, key) of those that left before the end:
+    with the same chunk and drops a result is reproduced to the bit on the same machine.
+    `units` counts passes (one forward + backward = 1); `seconds` is this row's share of the time.
+    """
+
+    method: str
+    method_version: int
+    params: Mapping[str, Any]
+    model: str
+    model_sha256: str
+    image_sha256: str
+    target: int
+    target_name: str
+    rho: float | None
+    seed: int
+    units: float
+    seconds: float
+    device: str
+    chunk: tuple[str, ...] = ()
+    drops: tuple[tuple[int, str], ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One row's explanation.
+
+    `input` float32 (c, h, w) in [0, 1], what the network saw before its own normalisation;
+    `saliency` float32 (h, w), raw and signed; `perturbed` float32 (c, h, w) in [0, 1], on which
+    `after` and the RMSE are computed; `mask` bool (h, w); `before` and `after` probabilities (v,);
+    `numbers` the method's own figures; `outcome` what happened, in words; `trace` curves by step.
+    """
+
+    input: Floats
+    saliency: Floats
+    before: Floats
+    outcome: str
+    provenance: Provenance
+    perturbed: Floats | None = None
+    after: Floats | None = None
+    mask: NDArray[np.bool_] | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    trace: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def change(self) -> Floats | None:
+        """Signed difference (c, h, w), perturbed − input."""
+        return None if self.perturbed is None else self.perturbed - self.input
+
+    @property
+    def rmse(self) -> float | None:
+        """‖change‖₂ / √(c·h·w), in float64."""
+        if self.perturbed is None:
+            return None
+        delta = self.perturbed.astype(np.float64) - self.input.astype(np.float64)
+        return float(np.sqrt(np.mean(np.square(delta))))
+
+    @property
+    def largest_change(self) -> float | None:
+        """In grey levels, 0 to 255."""
+        change = self.change
+        return None if change is None else float(np.abs(change).max() * 255)
+
+    @property
+    def p_before(self) -> float:
+        return float(self.before[self.provenance.target])
+
+    @property
+    def p_after(self) -> float | None:
+        return None if self.after is None else float(self.after[self.provenance.target])
+
+    @property
+    def nbytes(self) -> int:
+        arrays = [self.input, self.saliency, self.before, self.perturbed, self.after, self.mask, *self.trace.values()]
+        return sum(array.nbytes for array in arrays if array is not None)
