@@ -1,0 +1,40 @@
+"""Where a perturbed picture must stay: the box [0, 1] and the ball RMSE(x̂ − x) ≤ ρ, per row."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from explain_core.types import Images, Mask, PerRow
+
+SHRINK = 1 - 1e-6  # float32 overshoots the ball otherwise
+
+
+def rms(delta: Tensor) -> PerRow:
+    """‖δ‖₂ / √(elements), per row."""
+    return delta.flatten(1).square().mean(1).sqrt()
+
+
+def per_row(values: PerRow, like: Tensor) -> Tensor:
+    """(n,) shaped to broadcast over (n, …)."""
+    return values.view(-1, *[1] * (like.ndim - 1))
+
+
+def box(z: Images) -> Images:
+    """Clip to [0, 1]."""
+    return z.clamp(0, 1)
+
+
+def into_ball(z: Images, x: Images, rho: PerRow) -> Images:
+    """Clip to the box, then scale towards x until RMSE ≤ ρ.
+
+    In this order the result satisfies both; ball, then box wastes a quarter of the budget.
+    The scale counts as a constant in gradients, so inside the ball the gradient is that of z.
+    """
+    delta = box(z) - x
+    scale = (rho * SHRINK / rms(delta.detach()).clamp_min(1e-30)).clamp_max(1)
+    return x + delta * per_row(scale, delta)
+
+
+def inside(z: Images, x: Images, mask: Mask) -> Images:
+    """z where the mask holds, x elsewhere, exactly."""
+    return z.where(mask[:, None], x)
