@@ -1,0 +1,40 @@
+# Two commands do everything: `make run` and `make test`.
+# What they install stays in .venv and is installed again only when pyproject.toml changes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run setup test test-slow lint clean
+
+run: setup
+	@$(BIN)/rhoscope app
+
+setup: $(VENV)/.ready
+
+test: $(VENV)/.ready-for-tests
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.ready-for-tests
+	$(BIN)/python -m pytest -m slow --timeout 7200
+
+lint: $(VENV)/.ready-for-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rhoscope needs Python 3.11 or newer, and %s is %s: say make PYTHON=python3.12, for example." % (sys.executable, sys.version.split()[0]))'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.ready: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --editable .
+	@touch $@
+
+$(VENV)/.ready-for-tests: $(VENV)/.ready
+	$(BIN)/python -m pip install --editable '.[test]'
+	@touch $@
