@@ -1,0 +1,38 @@
+"""The two components of the Explore page, without a build step: a slider and a panel of pictures.
+
+The panel holds its pictures for every ρ, and the slider tells it in the browser which one to show:
+a move costs no round trip and no work on the server.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+HERE = Path(__file__).parent
+
+
+def _component(name: str) -> Any:
+    html, css, js = ((HERE / f"{name}.{ending}").read_text(encoding="utf-8") for ending in ("html", "css", "js"))
+    return st.components.v2.component(f"rhoscope_{name}", html=html, css=css, js=js, isolate_styles=False)
+
+
+_bar, _panel = _component("bar"), _component("panel")
+
+
+def bar(name: str, label: str, values: list[str], ticks: list[int], index: int) -> int:
+    """A slider over texts; returns the index it rests on, which is also kept under `name` in the session."""
+
+    def moved() -> None:
+        st.session_state[name] = st.session_state[f"{name}-bar"]["index"]
+
+    data = {"id": name, "label": label, "values": values, "ticks": ticks, "index": index}
+    _bar(key=f"{name}-bar", data=data, on_index_change=moved)
+    return int(st.session_state.get(name, index))
+
+
+def panel(key: str, data: dict[str, Any]) -> None:
+    """One method's pictures and figures along ρ; see `panels.data_of` for what `data` holds."""
+    _panel(key=key, data=data)
