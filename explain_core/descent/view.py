@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from explain_core.types import Images, Labels, Logits, PerRow
@@ -42,7 +43,7 @@ class View:
     """One step as a loss or a rule sees it; everything has one entry per row still at work.
 
     `z` is the variable; `image` the picture made from it, on which `logits` and `features`
-    (the watched activations) were computed; `loss` is there once it was computed.
+    (the watched activations) were computed; `loss` is empty until it was computed.
     """
 
     step: int
@@ -51,7 +52,7 @@ class View:
     logits: Logits
     rows: Rows
     features: tuple[Tensor, ...] = ()
-    loss: PerRow | None = None
+    loss: PerRow = field(default_factory=lambda: torch.zeros(0))
 
 
 def take(tree: Any, index: Tensor) -> Any:

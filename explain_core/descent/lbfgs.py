@@ -1,0 +1,108 @@
+"""L-BFGS without a line search, one history per row.
+
+The steps of `torch.optim.LBFGS` (rate 1, first step min(1, 1/‖g‖₁)), but for a whole batch whose
+rows never mix.  The inverse Hessian is used in its compact form (Byrd, Nocedal & Schnabel 1994,
+Eq. 3.1): with pairs S, Y in order of age, R = triu(SᵀY), D = diag(SᵀY) and γ = sᵀy / yᵀy,
+
+    H g = γ g + S p − γ Y a,   R a = Sᵀg,   Rᵀ p = (D + γ YᵀY) a − γ Yᵀg,
+
+so that a step reads the history twice instead of 4m times.  The small systems are solved in
+float64.  A pair with s·y ≤ 1e-10 ‖s‖‖y‖ is skipped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from explain_core.descent.rules import State
+from explain_core.descent.view import View
+
+
+class Memory(NamedTuple):
+    """Per row: last point and gradient (d,), pairs (2m, d), their products (2m, 2m), how many so far."""
+
+    z: Tensor
+    gradient: Tensor
+    pairs: Tensor
+    products: Tensor
+    count: Tensor
+    started: Tensor
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """The rule; `history` pairs a row, which take 2 · history · c·h·w numbers of memory."""
+
+    history: int = 10
+
+    def start(self, z: Tensor) -> State:
+        rows, size, m = len(z), z[0].numel(), self.history
+        return Memory(
+            z.new_zeros(rows, size),
+            z.new_zeros(rows, size),
+            z.new_zeros(rows, 2 * m, size),
+            torch.zeros(rows, 2 * m, 2 * m, dtype=torch.float64, device=z.device),
+            torch.zeros(rows, dtype=torch.long, device=z.device),
+            torch.zeros(rows, dtype=torch.bool, device=z.device),
+        )
+
+    def __call__(self, gradient: Tensor, state: State, view: View) -> tuple[Tensor, State]:
+        memory, z, g = Memory(*state), view.z.flatten(1), gradient.flatten(1)
+        memory = self.remembered(memory, z, g)
+        direction = self.direction(memory, g)
+        first = (1 / g.abs().sum(1).clamp_min(1e-30)).clamp_max(1)[:, None] * g
+        direction = direction.where(memory.started[:, None], first)
+        memory = memory._replace(z=z, gradient=g, started=torch.ones_like(memory.started))
+        return direction.view_as(gradient), memory
+
+    def remembered(self, memory: Memory, z: Tensor, g: Tensor) -> Memory:
+        """The newest pair in the place of the oldest, in rows where its curvature is positive."""
+        m, s, y = self.history, z - memory.z, g - memory.gradient
+        curved = (s * y).sum(1) > 1e-10 * s.norm(dim=1) * y.norm(dim=1)
+        row = (curved & memory.started).nonzero()[:, 0]
+        if not len(row):
+            return memory
+        slot = memory.count[row] % m
+        pairs, products = memory.pairs, memory.products
+        pairs[row, slot], pairs[row, m + slot] = s[row], y[row]
+        new = torch.bmm(pairs, torch.stack([s, y], dim=2)).double()[row]
+        for column, place in ((new[..., 0], slot), (new[..., 1], m + slot)):
+            products[row, :, place] = column
+            products[row, place, :] = column
+        count = memory.count.clone()
+        count[row] += 1
+        return memory._replace(count=count)
+
+    def direction(self, memory: Memory, g: Tensor) -> Tensor:
+        """H g for each row; γ = 1 while there is no pair."""
+        m = self.history
+        order = self.by_age(memory.count)
+        both = torch.cat([order, order + m], dim=1)
+        ordered = memory.products.gather(1, both[:, :, None].expand(-1, -1, 2 * m))
+        ordered = ordered.gather(2, both[:, None, :].expand(-1, 2 * m, -1))
+        sy, yy = ordered[:, :m, m:], ordered[:, m:, m:]
+        diagonal = sy.diagonal(dim1=1, dim2=2)
+        used = diagonal > 0
+        newest = (memory.count - 1).clamp(0, m - 1)[:, None]
+        gamma = (diagonal / yy.diagonal(dim1=1, dim2=2).where(used, 1)).gather(1, newest)
+        gamma = gamma.where(memory.count[:, None] > 0, 1)
+        triangle = sy.triu() + torch.diag_embed((~used).double())
+        onto = torch.bmm(memory.pairs, g[:, :, None])[:, :, 0].double().gather(1, both)
+        a = _solve(triangle, onto[:, :m])
+        middle = diagonal * a + gamma * (yy @ a[:, :, None])[:, :, 0] - gamma * onto[:, m:]
+        p = _solve(triangle.mT, middle, upper=False)
+        weights = torch.zeros_like(onto).scatter(1, both, torch.cat([p, -gamma * a], dim=1))
+        return gamma.to(g.dtype) * g + torch.bmm(weights.to(g.dtype)[:, None], memory.pairs)[:, 0]
+
+    def by_age(self, count: Tensor) -> Tensor:
+        """Slots from the oldest pair to the newest; unused ones last."""
+        oldest = torch.where(count >= self.history, count % self.history, 0)
+        return (oldest[:, None] + torch.arange(self.history, device=count.device)) % self.history
+
+
+def _solve(triangle: Tensor, right: Tensor, *, upper: bool = True) -> Tensor:
+    return torch.linalg.solve_triangular(triangle, right[:, :, None], upper=upper)[:, :, 0]

@@ -1,0 +1,204 @@
+"""The only optimisation loop over inputs.
+
+`descend` is a generator: it pauses after each step, so that whoever drives it can answer a short
+question in the middle of a long one, show the pictures as they stand, or drop rows that nobody
+waits for.  Rows that are done or dropped leave the batch; the others never notice, because every
+loss, rule, projection and score is per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from explain_core.descent.plan import Plan
+from explain_core.descent.view import Rows, View, take
+from explain_core.hooks import run_watched
+from explain_core.models.classifier import Classifier
+from explain_core.types import Drop, Images, Logits, Passes, PerRow, Step
+
+
+@dataclass(frozen=True)
+class Found:
+    """The kept iterate of every row of the plan, and what it cost.
+
+    `loss` is the kept picture's, `traced` (steps + 1, n) every iterate's (NaN after a row left);
+    `first` are the logits of the start, `alive` the rows that were not dropped.
+    """
+
+    z: Tensor
+    image: Images
+    logits: Logits
+    first: Logits
+    loss: PerRow
+    traced: Tensor
+    alive: Tensor
+    passes: tuple[Passes, ...]
+
+    def updated(self, index: Tensor, later: Found) -> Found:
+        """With rows `index` taken from a later plan over just those rows."""
+        pairs = ((self.z, later.z), (self.image, later.image), (self.logits, later.logits), (self.loss, later.loss))
+        z, image, logits, loss = (old.index_copy(0, index, new) for old, new in pairs)
+        alive = self.alive.index_copy(0, index, later.alive)
+        passes = list(self.passes)
+        for row, spent in zip(index.tolist(), later.passes, strict=True):
+            passes[row] += spent
+        return replace(self, z=z, image=image, logits=logits, loss=loss, alive=alive, passes=tuple(passes))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The best iterate so far of the rows at work."""
+
+    score: PerRow
+    z: Tensor
+    image: Images
+    logits: Logits
+    loss: PerRow
+
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        return self.score, self.z, self.image, self.logits, self.loss
+
+    def better_of(self, other: Kept) -> Kept:
+        """Row by row, the one that scores higher; a tie keeps the earlier one."""
+        wins = other.score > self.score
+        pairs = zip(other.parts, self.parts, strict=True)
+        return Kept(*(new.where(wins.view(-1, *[1] * (new.ndim - 1)), old) for new, old in pairs))
+
+    def take(self, index: Tensor) -> Kept:
+        return Kept(*(part[index] for part in self.parts))
+
+
+def descend(
+    model: Classifier, plan: Plan, *, offset: int = 0, of: int | None = None, labels: Tensor | None = None
+) -> Generator[Step, Drop | None, Found]:
+    """Carry out a plan.
+
+    Args:
+        offset, of: where this plan's steps stand in a method of several phases.
+        labels: which rows of the question the plan's rows are; None: the same.
+
+    Yields a `Step` after each step; may be sent rows (indices into the question) to drop.
+    Returns what was kept.
+    """
+    work = _Work(model, plan)
+    of = of or plan.steps
+    for step in range(plan.steps):
+        done = work.advance(step)
+        names = work.index if labels is None else labels[work.index]
+        drop = yield Step(offset + step + 1, of, names, work.image)
+        work.leave(
+            done, work.index[torch.isin(names, torch.tensor(sorted(drop), device=names.device))] if drop else None
+        )
+        if not len(work.index):
+            break
+    return work.finish()
+
+
+class _Work:
+    """The loop's state: the rows still at work, and the results of those that have left."""
+
+    def __init__(self, model: Classifier, plan: Plan) -> None:
+        self.model, self.plan = model, plan
+        self.rows: Rows = plan.rows
+        self.z = plan.start
+        self.rule_state = plan.rule.start(plan.start)
+        self.index = torch.arange(len(plan.rows), device=plan.start.device)
+        self.image: Images = plan.rows.x
+        self.kept: Kept | None = None
+        self.step = 0
+        count = len(plan.rows)
+        self.passes = [Passes()] * count
+        self.traced = torch.full((plan.steps + 1, count), torch.nan, dtype=plan.start.dtype, device=plan.start.device)
+        self.alive = torch.ones(count, dtype=torch.bool, device=plan.start.device)
+        self.first: Logits | None = None
+        self.gone: list[tuple[Tensor, Kept]] = []
+
+    def advance(self, step: int) -> Tensor | None:
+        """One step of every row at work; returns the rows that are done, if any can be."""
+        plan, self.step = self.plan, step
+        view, gradient = self.look(differentiate=True)
+        with torch.no_grad():
+            done = plan.stop(view, gradient) if plan.stop else None
+            direction, self.rule_state = plan.rule(gradient, self.rule_state, view)
+            self.z = plan.project(view.z - direction, self.rows)
+        return done
+
+    def look(self, *, differentiate: bool) -> tuple[View, Tensor]:
+        """One shared forward pass for all terms, and a backward pass to z where rows need one."""
+        plan = self.plan
+        z = self.z.detach().requires_grad_(differentiate)
+        with torch.set_grad_enabled(differentiate):
+            image = plan.compose(z, self.rows)
+            logits, features = self.forward(image)
+            view = View(self.step, z, image, logits, self.rows, features)
+            view = replace(view, loss=plan.loss(view))
+        gradient = torch.zeros_like(z)
+        resting = plan.resting is not None and bool(plan.resting(view).all())
+        if differentiate and not resting:
+            (gradient,) = torch.autograd.grad(view.loss.sum(), z)
+        seen = replace(
+            view,
+            z=z.detach(),
+            image=image.detach(),
+            logits=logits.detach(),
+            loss=view.loss.detach(),
+            features=tuple(feature.detach() for feature in features),
+        )
+        self.note(seen, backward=differentiate and not resting)
+        return seen, gradient
+
+    def forward(self, image: Images) -> tuple[Logits, tuple[Tensor, ...]]:
+        if not self.plan.watched:
+            return self.model(image), ()
+        logits, seen = run_watched(lambda: self.model(image), self.plan.watched)
+        return logits, seen.outputs
+
+    def note(self, view: View, *, backward: bool) -> None:
+        """Count the passes, trace the loss, keep the iterate if it is the best."""
+        for row in self.index.tolist():
+            self.passes[row] += Passes(1, int(backward))
+        self.traced[self.step, self.index] = view.loss
+        if self.first is None:
+            self.first = view.logits
+        self.image = view.image
+        with torch.no_grad():
+            score = self.plan.score(view) if self.plan.score else view.loss
+        kept = Kept(score, view.z, view.image, view.logits, view.loss)
+        self.kept = self.kept.better_of(kept) if self.kept and self.plan.score else kept
+
+    def leave(self, done: Tensor | None, dropped: Tensor | None) -> None:
+        """Let rows that are done or dropped leave; the variable, rule state and best move with the rest."""
+        if dropped is None and (done is None or not bool(done.any())):
+            return
+        stays = torch.ones_like(self.index, dtype=torch.bool) if done is None else ~done
+        if dropped is not None:
+            self.alive[dropped] = False
+            stays &= ~torch.isin(self.index, dropped)
+        self.retire(~stays)
+        keep = stays.nonzero()[:, 0]
+        self.rows, self.z, self.index = self.rows.take(keep), self.z[keep], self.index[keep]
+        self.image, self.rule_state = self.image[keep], take(self.rule_state, keep)
+        if self.kept:
+            self.kept = self.kept.take(keep)
+
+    def retire(self, which: Tensor) -> None:
+        """Put the best of these rows aside."""
+        if self.kept is not None and bool(which.any()):
+            self.gone.append((self.index[which], self.kept.take(which)))
+
+    def finish(self) -> Found:
+        """Score the last iterates, and put every row's best back in its place."""
+        if len(self.index):
+            self.step = self.plan.steps
+            self.look(differentiate=False)
+            self.retire(torch.ones_like(self.index, dtype=torch.bool))
+        order = torch.cat([index for index, _ in self.gone]).argsort()
+        parts = zip(*(kept.parts for _, kept in self.gone), strict=True)
+        _, z, image, logits, loss = (torch.cat(part)[order] for part in parts)
+        first = self.first if self.first is not None else logits
+        return Found(z, image, logits, first, loss, self.traced, self.alive, tuple(self.passes))

@@ -1,0 +1,50 @@
+"""A plan: the ingredients of one optimisation, and nothing about how it is driven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from explain_core.descent.rules import Rule
+from explain_core.descent.view import Rows, View
+from explain_core.types import Images, PerRow
+
+Score = Callable[[View], PerRow]
+
+
+def itself(z: Tensor, rows: Rows) -> Tensor:
+    """The variable is the picture; also: nothing to project."""
+    return z
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to minimise, how to step, where to stay, what to keep.  Everything is per row.
+
+    Args:
+        rows: what belongs to each row.
+        start: the variable z, (n, …): pictures, mask grids, anything that `compose` understands.
+        loss: (n,) to be minimised; a row's loss must not depend on other rows.
+        rule: turns gradients into steps.
+        steps: gradient steps; the last iterate is scored as well, with a forward pass only.
+        compose: z → picture; differentiable.
+        project: keeps z where it must stay, after each step.
+        score: what to keep: the picture with the highest score; None keeps the last.
+        stop: rows that are done (n,) bool; they leave the batch.
+        resting: rows whose rule needs no gradient at this step; when all rest, none is computed.
+        watched: numbers of the activations to show to the loss (`View.features`).
+    """
+
+    rows: Rows
+    start: Tensor
+    loss: Score
+    rule: Rule
+    steps: int
+    compose: Callable[[Tensor, Rows], Images] = itself
+    project: Callable[[Tensor, Rows], Tensor] = itself
+    score: Score | None = None
+    stop: Callable[[View, Tensor], Tensor] | None = None
+    resting: Callable[[View], Tensor] | None = None
+    watched: frozenset[int] = frozenset()

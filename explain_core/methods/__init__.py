@@ -1,0 +1,57 @@
+"""The table of methods.  To add one: write its file, add its row.
+
+Rows of an installed third-party package join through the entry point group `rhoscope.methods`;
+each entry point names a `Method`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+
+from explain_core.errors import ParamError, suggest
+from explain_core.methods import adversarial, ape, gradcam, perceptual_ball
+from explain_core.methods.base import Method
+
+GROUP = "rhoscope.methods"
+
+
+def by_name(*methods: Method) -> dict[str, Method]:
+    """A table of rows; two rows of one name are a mistake of whoever wrote them."""
+    table: dict[str, Method] = {}
+    for method in methods:
+        if method.name in table:
+            raise ValueError(f"two methods are called {method.name!r}")
+        table[method.name] = method
+    return table
+
+
+def installed(points: Iterable[EntryPoint]) -> list[Method]:
+    """Methods of third-party packages; what does not load, or is no Method, raises at once."""
+    found = []
+    for point in points:
+        method = point.load()
+        if not isinstance(method, Method):
+            raise TypeError(f"entry point {point.name!r} of {GROUP} is a {type(method).__name__}, not a Method")
+        found.append(method)
+    return found
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    by_name(
+        gradcam.METHOD,
+        perceptual_ball.METHOD,
+        ape.METHOD,
+        adversarial.EXPLAIN_PLUS,
+        adversarial.EXPLAIN_MINUS,
+        *installed(entry_points(group=GROUP)),
+    )
+)
+
+
+def get_method(name: str) -> Method:
+    """The row of that name; raises ParamError."""
+    if name not in METHODS:
+        raise ParamError(f"No method {name!r}: {suggest(name, METHODS)}")
+    return METHODS[name]

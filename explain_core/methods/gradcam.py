@@ -1,0 +1,111 @@
+"""Grad-CAM (Selvaraju et al. 2017): where the last convolution speaks for the class.
+
+    α_k = mean_u ∂y_t/∂A_k[u],   S[u] = max(0, Σ_k α_k A_k[u]),
+
+enlarged bilinearly to the picture; raw values, never scaled to [0, 1].  One forward pass, and a
+backward pass from the logit to the layer only.  The gradient is that of the logit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from explain_core.errors import CannotExplain, suggest
+from explain_core.hooks import Maps, maps_of
+from explain_core.methods.base import Method
+from explain_core.models.classifier import Classifier, pick
+from explain_core.params import AUTO, Params, Pattern
+from explain_core.types import Explanation, Passes, Question, Working
+
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+
+
+@dataclass(frozen=True)
+class GradCamParams(Params):
+    layer: Annotated[
+        str,
+        Pattern(r"[\w.]+", "a layer's name, such as 'layer4', or 'auto'"),
+        "The layer whose map is used; auto is the last convolution that still has a map.",
+    ] = AUTO
+
+
+def run(model: Classifier, question: Question, params: GradCamParams) -> Working:
+    """Grad-CAM of every row; yields no step, because there is only one."""
+    with maps_of(model.net, candidates(model, params.layer)) as maps, torch.enable_grad():
+        logits = model(question.images)
+        name, layer = chosen(model, maps, params.layer)
+        (gradient,) = torch.autograd.grad(pick(logits, question.target).sum(), layer)
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    coarse = (weights * layer.detach()).sum(1, keepdim=True).relu()
+    saliency = F.interpolate(coarse, size=question.images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    return Explanation(
+        saliency=saliency,
+        before=logits.detach(),
+        outcomes=tuple(outcome(row, name) for row in coarse),
+        passes=(Passes(1, 1),) * len(logits),
+    )
+    yield  # makes this a generator, like every method
+
+
+def candidates(model: Classifier, layer: str) -> Sequence[str]:
+    """The layers to listen to: the one named, or every convolution."""
+    known = dict(model.net.named_modules())
+    if layer != AUTO:
+        if layer not in known:
+            raise CannotExplain(f"No layer {layer!r} in {model.spec}: {suggest(layer, filter(None, known))}")
+        return [layer]
+    reason = cannot(model)
+    if reason:
+        raise CannotExplain(f"Grad-CAM cannot explain {model.spec}, because {reason}")
+    return [name for name, module in known.items() if isinstance(module, CONVOLUTIONS)]
+
+
+def chosen(model: Classifier, maps: Maps, layer: str) -> tuple[str, Tensor]:
+    """The last map in execution order that is larger than one position."""
+    for name, output in reversed(maps.items()):
+        if output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
+            return name, output
+    if layer == AUTO:
+        raise CannotExplain(f"Grad-CAM cannot explain {model.spec}, because no convolution keeps a map at this size.")
+    shapes = ", ".join(str(tuple(output.shape)) for output in maps.values()) or "nothing"
+    raise CannotExplain(f"Layer {layer!r} of {model.spec} puts out {shapes}: Grad-CAM needs a map (n, k, h, w).")
+
+
+def cannot(model: Classifier) -> str | None:
+    """Why Grad-CAM with its default layer does not apply, or None."""
+    kinds = [type(module).__name__ for module in model.net.modules()]
+    if any("Attention" in kind for kind in kinds):
+        return "attention layers follow its last convolution; name a layer that puts out a map."
+    if not any(isinstance(module, CONVOLUTIONS) for module in model.net.modules()):
+        return "it has no convolutional layer; use a method that changes the picture."
+    return None
+
+
+def outcome(coarse: Tensor, name: str) -> str:
+    if bool((coarse == 0).all()):
+        return f"Empty: nothing in layer {name} speaks for this class. Try another layer or class."
+    return f"Where layer {name} speaks for the class."
+
+
+def cost(_: GradCamParams) -> float:
+    return 0.5
+
+
+METHOD = Method(
+    name="gradcam",
+    title="Grad-CAM",
+    summary="Where the last convolution speaks for the class.",
+    citation="Selvaraju et al., Grad-CAM, ICCV 2017.",
+    run=run,
+    params=GradCamParams,
+    rho="none",
+    cost=cost,
+    cannot=cannot,
+    limits="Coarse: as fine as the layer's map. Needs a convolutional layer.",
+)
