@@ -28,7 +28,7 @@ LAYERS = (
     {"descent", "sampling"},
     {"attacks", "methods"},
     {"engine", "export"},
-    {"api", "batch", "bench", "training"},
+    {"api", "asked", "batch", "bench", "training"},
 )
 """The parts of explain_core, lowest first; a part imports its own layer and those below."""
 

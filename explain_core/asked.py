@@ -1,0 +1,95 @@
+"""What a shell asks, from the texts that were typed; every mistake is found before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from explain_core.data.images import SUFFIXES
+from explain_core.errors import InputError, ParamError, suggest
+from explain_core.methods import METHODS
+from explain_core.methods.base import Method
+from explain_core.params import Params, check_rho
+
+Rhos = tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of every picture.
+
+    `knobs` maps every method asked to the parameters that differ from its defaults; `rhos` empty
+    means each method's own default; `target` is an index, a class name, `top1` or `top2`.
+    """
+
+    knobs: Mapping[str, Mapping[str, Any]]
+    target: int | str = "top1"
+    rhos: Rhos = ()
+    seed: int = 0
+    device: str = "auto"
+
+
+def rhos_for(method: Method, rhos: Rhos) -> Rhos:
+    """The ρ that a method is asked at: none where it has none, its default where it needs one."""
+    if method.rho == "none":
+        return (None,)
+    wanted = rhos or (method.default_rho,)
+    if method.rho == "always":
+        wanted = tuple(method.default_rho if rho is None else rho for rho in wanted)
+    return tuple(dict.fromkeys(wanted))
+
+
+def pictures_in(paths: Sequence[Path]) -> list[Path]:
+    """The pictures meant: files as they are (found or not), folders by what is in them; raises InputError."""
+    files: list[Path] = []
+    for path in paths:
+        found = [path]
+        if path.is_dir():
+            found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            if not found:
+                raise InputError(f"No picture in {path}: {', '.join(sorted(SUFFIXES))} are read.")
+        files += found
+    return files
+
+
+def rho_from(text: str) -> float | None:
+    """A ρ, or `none`; raises ParamError."""
+    if text.lower() == "none":
+        return None
+    try:
+        return check_rho(float(text))
+    except ValueError:
+        raise ParamError(f"--rho {text}: a number, or none, is needed.") from None
+
+
+def methods_named(names: Sequence[str]) -> list[str]:
+    """The methods meant, each once; all of them where none is named.  Raises InputError."""
+    for name in names:
+        if name not in METHODS:
+            raise InputError(f"No method {name!r}: {suggest(name, METHODS)}")
+    return list(dict.fromkeys(names or METHODS))
+
+
+def knobs_from(names: Sequence[str], settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Each method's parameters out of METHOD.KNOB=VALUE texts; raises ParamError."""
+    texts: dict[str, dict[str, str]] = {name: {} for name in names}
+    for setting in settings:
+        left, equals, value = setting.partition("=")
+        name, dot, knob = left.partition(".")
+        if not equals or not dot:
+            raise ParamError(f"--set {setting}: METHOD.KNOB=VALUE is needed, for example ape.steps=50.")
+        if name not in texts:
+            raise ParamError(f"--set {setting}: {name!r} is not asked; {suggest(name, names)}")
+        texts[name][knob] = value
+        try:
+            METHODS[name].params.build(texts[name])
+        except ParamError as error:
+            raise ParamError(f"--set {setting}: {error}") from None
+    return {name: _typed(METHODS[name].params, given) for name, given in texts.items()}
+
+
+def _typed(params: type[Params], given: Mapping[str, str]) -> dict[str, Any]:
+    built = params.build(given).as_dict()
+    return {name: built[name] for name in given}

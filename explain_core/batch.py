@@ -1,0 +1,156 @@
+"""Many pictures to files: what `rhoscope explain` does, without the shell.
+
+Pictures of one shape are one batch, and all ρ of a picture are in the same batch.  A picture or a
+method that fails is reported and left out; everything else is done.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from explain_core.api import explain
+from explain_core.asked import Asked, rhos_for
+from explain_core.data.images import fit, read_picture
+from explain_core.errors import RhoscopeError
+from explain_core.export import Ledger, folder_name, record, write_answer
+from explain_core.methods import METHODS
+from explain_core.methods.base import Method
+from explain_core.models.classifier import Classifier
+from explain_core.records import Answer, Floats
+
+PICTURES = 16
+"""Pictures held in memory at a time."""
+
+OnFault = Callable[[str], None]
+OnProgress = Callable[[float], None]
+
+
+@dataclass
+class Done:
+    """What came of it: `results` are the lines written, `faults` what was left out and why."""
+
+    results: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Picture:
+    path: Path
+    sha256: str
+    folder: str
+    pixels: Floats
+
+
+def explain_files(
+    model: Classifier,
+    files: Sequence[Path],
+    asked: Asked,
+    out: Path,
+    *,
+    on_fault: OnFault = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
+) -> Done:
+    """Explains every file by every method and writes `out`; progress runs from 0 to 1.
+
+    Raises OutputError before anything is computed where `out` cannot be written, and TargetError
+    where the model does not have the class; what fails later is in `Done.faults`.
+    """
+    if asked.target not in ("top1", "top2"):
+        model.class_index(asked.target)
+    batch = _Batch(model, asked, out, on_fault)
+    methods = [name for name in asked.knobs if batch.applies(METHODS[name])]
+    try:
+        for start in range(0, len(files), PICTURES) if methods else ():
+            some = files[start : start + PICTURES]
+            groups = batch.read(some)
+            for index, name in enumerate(methods):
+                for pictures in groups:
+                    batch.explain(name, pictures)
+                on_progress((start + len(some) * (index + 1) / len(methods)) / len(files))
+    finally:
+        batch.ledger.save()
+    return batch.done
+
+
+class _Batch:
+    """One model's explanations on their way into one folder."""
+
+    def __init__(self, model: Classifier, asked: Asked, out: Path, on_fault: OnFault) -> None:
+        self.model, self.asked, self.out = model, asked, out
+        self.ledger = Ledger(out)
+        self.done = Done()
+        self._owners = self.ledger.folders()
+        self._used: set[str] = set()
+        self._on_fault = on_fault
+
+    def applies(self, method: Method) -> bool:
+        why = method.cannot(self.model)
+        if why:
+            self._fault(f"{method.name}: {why}")
+        return not why
+
+    def read(self, files: Sequence[Path]) -> list[list[_Picture]]:
+        """The pictures that can be read, those of one shape together."""
+        groups: dict[tuple[int, ...], list[_Picture]] = defaultdict(list)
+        for path in files:
+            try:
+                picture = read_picture(path)
+                pixels = fit(picture, self.model.input)
+                self.model.check_images(pixels.shape)
+            except RhoscopeError as error:
+                self._fault(f"{path}: {error}")
+            else:
+                folder = self._folder(path, picture.sha256)
+                groups[pixels.shape].append(_Picture(path, picture.sha256, folder, pixels))
+        return list(groups.values())
+
+    def explain(self, name: str, pictures: Sequence[_Picture]) -> None:
+        """Asks one method about pictures of one shape, and writes what it answers."""
+        rhos = rhos_for(METHODS[name], self.asked.rhos)
+        try:
+            answers = explain(
+                self.model,
+                torch.from_numpy(np.stack([picture.pixels for picture in pictures])),
+                method=name,
+                target=self.asked.target,
+                rho=list(rhos),
+                seed=self.asked.seed,
+                device=self.asked.device,
+                **self.asked.knobs[name],
+            )
+        except RhoscopeError as error:
+            self._fault(f"{name} on {', '.join(str(picture.path) for picture in pictures)}: {error}")
+            return
+        owners = [picture for picture in pictures for _ in rhos]
+        for picture, answer in zip(owners, answers, strict=True):
+            self._write(picture, answer)
+
+    def _write(self, picture: _Picture, answer: Answer) -> None:
+        file = write_answer(self.out, picture.folder, answer).as_posix()
+        line = record(
+            answer,
+            image=str(picture.path),
+            image_sha256=picture.sha256,
+            classes=self.model.classes,
+            file=file,
+        )
+        self.ledger.add(line)
+        self.done.results.append(line)
+
+    def _folder(self, path: Path, sha256: str) -> str:
+        """The picture's own folder: again the same one when it is asked again, never another picture's."""
+        others = {folder for folder, owner in self._owners.items() if owner != sha256}
+        folder = folder_name(path.stem, others | self._used)
+        self._used.add(folder)
+        return folder
+
+    def _fault(self, text: str) -> None:
+        self.done.faults.append(text)
+        self._on_fault(text)
