@@ -9,9 +9,9 @@ from typing import Any
 
 from explain_core.data.images import SUFFIXES
 from explain_core.errors import InputError, ParamError, suggest
-from explain_core.methods import METHODS
+from explain_core.methods import METHODS, get_method
 from explain_core.methods.base import Method
-from explain_core.params import Params, check_rho
+from explain_core.params import check_rho
 
 Rhos = tuple[float | None, ...]
 
@@ -65,11 +65,8 @@ def rho_from(text: str) -> float | None:
 
 
 def methods_named(names: Sequence[str]) -> list[str]:
-    """The methods meant, each once; all of them where none is named.  Raises InputError."""
-    for name in names:
-        if name not in METHODS:
-            raise InputError(f"No method {name!r}: {suggest(name, METHODS)}")
-    return list(dict.fromkeys(names or METHODS))
+    """The methods meant, each once; all of them where none is named.  Raises ParamError."""
+    return list(dict.fromkeys(get_method(name).name for name in names or METHODS))
 
 
 def knobs_from(names: Sequence[str], settings: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -83,13 +80,12 @@ def knobs_from(names: Sequence[str], settings: Sequence[str]) -> dict[str, dict[
         if name not in texts:
             raise ParamError(f"--set {setting}: {name!r} is not asked; {suggest(name, names)}")
         texts[name][knob] = value
-        try:
-            METHODS[name].params.build(texts[name])
-        except ParamError as error:
-            raise ParamError(f"--set {setting}: {error}") from None
-    return {name: _typed(METHODS[name].params, given) for name, given in texts.items()}
+    return {name: _typed(get_method(name), given) for name, given in texts.items()}
 
 
-def _typed(params: type[Params], given: Mapping[str, str]) -> dict[str, Any]:
-    built = params.build(given).as_dict()
+def _typed(method: Method, given: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        built = method.params.build(given).as_dict()
+    except ParamError as error:
+        raise ParamError(f"{method.name}: {error}") from None
     return {name: built[name] for name in given}

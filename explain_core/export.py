@@ -126,14 +126,14 @@ def json_line(values: Mapping[str, Any]) -> str:
 
 def npz(answer: Answer) -> bytes:
     """`input`, `saliency`, and `perturbed` and `mask` where there are any, as in `Answer`."""
-    arrays = {
+    arrays: dict[str, Any] = {
         "input": answer.input,
         "saliency": answer.saliency,
         "perturbed": answer.perturbed,
         "mask": answer.mask,
     }
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: array for name, array in arrays.items() if array is not None})
+    np.savez(buffer, allow_pickle=False, **{name: array for name, array in arrays.items() if array is not None})
     return buffer.getvalue()
 
 
