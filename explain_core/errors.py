@@ -10,6 +10,7 @@
     │   └── DownloadError     weights that cannot be downloaded here
     ├── ParamError            a knob, or ρ, outside its declared range
     ├── CannotExplain         the method's mathematics does not apply to this model
+    ├── MethodError           a method stopped on an error that nobody foresaw
     ├── OutputError           a result that cannot be written
     ├── MemoryExhausted       one row alone does not fit into memory
     └── Cancelled             nobody waits for the answer any more
@@ -61,6 +62,10 @@ class ParamError(RhoscopeError):
 
 class CannotExplain(RhoscopeError):
     """A method's mathematics does not apply to this network; the text says why."""
+
+
+class MethodError(RhoscopeError):
+    """A method stopped on an error that nobody foresaw; other jobs are unharmed."""
 
 
 class OutputError(RhoscopeError):

@@ -25,6 +25,9 @@ class Run(Protocol):
     def __call__(self, model: Classifier, question: Question, params: Any) -> Working: ...
 
 
+FEW_PICTURES = 16.0
+
+
 def applies_to_all(_: Classifier) -> str | None:
     return None
 
@@ -50,3 +53,4 @@ class Method:
     default_rho: float | None = None
     cannot: Callable[[Classifier], str | None] = applies_to_all
     limits: str = ""
+    memory: Callable[[Any], float] = lambda _: FEW_PICTURES
