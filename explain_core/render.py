@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from plotly.colors import sample_colorscale
+from scipy import ndimage
 
 from explain_core.records import Answer, Floats
 
@@ -104,6 +105,12 @@ def masked(pixels: Floats, mask: NDArray[np.bool_]) -> Picture:
     inside = picture(pixels)
     outside = inside * 0.25 + np.array([10, 30, 70])
     return np.where(mask[..., None], inside, outside.round()).astype(np.uint8)
+
+
+def outlined(image: Picture, region: NDArray[np.bool_]) -> Picture:
+    """The picture with a region's border drawn two pixels wide, just outside the region."""
+    border = ndimage.binary_dilation(region, iterations=2) & ~region
+    return np.where(border[..., None], np.array([255, 214, 0]), image).astype(np.uint8)
 
 
 def png(image: Picture) -> bytes:

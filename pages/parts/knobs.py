@@ -23,26 +23,11 @@ def ask(schema: type[Params], key: str) -> Params | None:
         return None
 
 
-def current(schema: type[Params], key: str) -> Params | None:
-    """The same without drawing: from the session, with the defaults where nothing was set yet."""
-    values = {knob.name: _value(knob, f"{key}.{knob.name}") for knob in knobs(schema)}
-    try:
-        return schema(**values)
-    except ParamError:
-        return None
-
-
 def reset(schema: type[Params], key: str) -> None:
     """Back to the defaults."""
     for knob in knobs(schema):
         for name in (f"{key}.{knob.name}", f"{key}.{knob.name}.{AUTO}"):
             st.session_state.pop(name, None)
-
-
-def _value(knob: Knob, key: str) -> Any:
-    if knob.optional and st.session_state.get(f"{key}.{AUTO}", knob.default is None):
-        return None
-    return st.session_state.get(key, knob.default)
 
 
 def _ask_one(knob: Knob, key: str) -> Any:

@@ -1,0 +1,213 @@
+"""Explore: four explanations of one picture side by side, and one slider over the size of the change they need."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from explain_core.engine import Engine
+from explain_core.export import bundle
+from explain_core.path import RHO_GRID, curve, nearest, ranking
+from pages.parts import address, choices, figures, panels, source, subject
+from pages.parts.choices import COLUMNS, VIEWS, Panel
+from pages.parts.desk import Desk
+from pages.parts.subject import Subject
+from pages.parts.viewer import bar
+from pages.parts.viewer import panel as viewer
+
+COMPARED = {"no": "Nothing", "class": "Another class", "model": "Another model"}
+SCALES = {"own": "Each panel", "shared": "Shared by all"}
+IN_ADDRESS = {
+    "source": "phantom",
+    "phantom": 0,
+    "model": "demo",
+    "target": "top1",
+    "compare": "no",
+    "model2": "demo-shortcut",
+    "target2": "top2",
+    "method0": "gradcam",
+    "method1": "perceptual-ball",
+    "method2": "ape",
+    "method3": "explain-plus",
+    "view": "overlay",
+    "scale": "own",
+    "rho-value": 0.05,
+}
+
+
+@st.cache_resource(show_spinner="Starting the engine …")
+def shared_engine() -> Engine:
+    """One engine for all sessions of this server."""
+    return Engine()
+
+
+def page() -> None:
+    address.restore(IN_ADDRESS)
+    engine = shared_engine()
+    desk: Desk = st.session_state.setdefault("desk", Desk(engine))
+    subjects = ask(engine)
+    if subjects:
+        compare_on(desk, subjects)
+    else:
+        desk.want([])
+    address.store(IN_ADDRESS)
+
+
+def ask(engine: Engine) -> list[Subject]:
+    """The upper row: picture, model and class, and what the model says."""
+    left, middle, right = st.columns([1.25, 1, 1.15], gap="large")
+    with left:
+        picked, shown = st.columns([1, 1])
+        with picked:
+            chosen = source.choose()
+        with shown:
+            if chosen is not None:
+                source.show(chosen)
+    if chosen is None:
+        return []
+    st.session_state["picture-name"] = chosen.name
+    with middle:
+        subjects = ask_subjects(engine, chosen)
+    with right:
+        for found in subjects[:1] if st.session_state["compare"] != "model" else subjects:
+            show_predictions(found)
+    return subjects
+
+
+def ask_subjects(engine: Engine, chosen: source.Chosen) -> list[Subject]:
+    first = subject.choose(engine, chosen.picture)
+    compared = st.segmented_control(
+        "Put beside it", list(COMPARED), format_func=COMPARED.__getitem__, key="compare", required=True
+    )
+    if first is None or compared == "no":
+        return [first] if first else []
+    same = first.card.spec if compared == "class" else None
+    second = subject.choose(engine, chosen.picture, "2", model=same)
+    return [first, second] if second else [first]
+
+
+def show_predictions(found: Subject) -> None:
+    best = ranking(found.probabilities)[:5]
+    names = [found.card.classes[index] for index in best]
+    values = [float(found.probabilities[index]) for index in best]
+    st.markdown(f"**{found.card.spec}** says: {names[0]}, {values[0]:.1%}")
+    words = ", ".join(f"{name} {value:.1%}" for name, value in zip(names, values, strict=True))
+    st.plotly_chart(
+        figures.predictions(names, values),
+        config=figures.QUIET,
+        key=f"predictions-{found.card.spec}",
+        alt=f"Most probable classes according to {found.card.spec}: {words}",
+    )
+
+
+def compare_on(desk: Desk, subjects: list[Subject]) -> None:
+    """Views, panels, and the fragment that fills them."""
+    left, right = st.columns([3, 1.2], vertical_alignment="bottom")
+    view = left.segmented_control("View", list(VIEWS), format_func=VIEWS.__getitem__, key="view", required=True)
+    right.segmented_control("Colour scale", list(SCALES), format_func=SCALES.__getitem__, key="scale", required=True)
+    slider_place = st.container()
+    chosen = []
+    for number, column in enumerate(st.columns(COLUMNS)):
+        with column:
+            chosen.append(choices.ask(number, view or "overlay"))
+    asked = [choices.panel(choice, found, row) for row, found in enumerate(subjects) for choice in chosen]
+    rho = nearest(st.session_state["rho-value"])
+    desk.want([wish for panel in asked for wish in panel.wishes(rho)])
+    st.fragment(show, run_every=0.5 if desk.busy else None)(desk, asked, slider_place)
+
+
+def show(desk: Desk, asked: list[Panel], slider_place: st.delta_generator.DeltaGenerator) -> None:
+    """Slider, panels and curves; while something is being solved this runs twice a second."""
+    was_busy = desk.busy
+    desk.poll()
+    with slider_place:
+        index, opacity = ask_rho()
+    show_progress(desk)
+    scales = panels.shared_scales(asked, desk) if st.session_state["scale"] == "shared" else [None] * len(RHO_GRID)
+    rows = [asked[start : start + COLUMNS] for start in range(0, len(asked), COLUMNS)]
+    for row in rows:
+        if len(rows) > 1:
+            st.markdown(f"**{row[0].subject.title}**")
+        for column, panel in zip(st.columns(COLUMNS), row, strict=True):
+            with column:
+                viewer(f"panel{panel.number}", panels.data_of(panel, desk, index, opacity, scales))
+    show_curves(desk, asked, RHO_GRID[index])
+    offer_downloads(desk, asked)
+    if was_busy and not desk.busy:
+        st.rerun()
+
+
+def ask_rho() -> tuple[int, int]:
+    """The two sliders: ρ, and the opacity of the overlay."""
+    wide, narrow = st.columns([3, 1.2])
+    with wide:
+        start = RHO_GRID.index(nearest(st.session_state["rho-value"]))
+        texts = [f"{rho:g}" for rho in RHO_GRID]
+        index = bar("rho", "Size of the change, ρ (RMS, pixels in 0 … 1):", texts, figures.TICKS, start)
+        st.session_state["rho-value"] = RHO_GRID[index]
+    with narrow:
+        texts = [f"{step / panels.OPACITIES:.0%}" for step in range(panels.OPACITIES + 1)]
+        opacity = bar("opacity", "Opacity of the overlay:", texts, [0, 5, 10], 7)
+    address.store(IN_ADDRESS)
+    return index, opacity
+
+
+def show_progress(desk: Desk) -> None:
+    """Always the same height, so that nothing jumps when the last answer arrives."""
+    with st.container(horizontal=True, vertical_alignment="center", height=56, border=False):
+        if desk.busy:
+            st.progress(desk.progress, text=f"{desk.done} of {desk.of} explanations solved")
+            if st.button("Cancel", key="cancel", width=110):
+                desk.cancel()
+                st.rerun()
+        elif desk.stopped:
+            st.markdown("Stopped. What was solved stays here.")
+            if st.button("Continue", key="continue", width=110):
+                desk.resume()
+                st.rerun()
+        else:
+            st.caption(f"All {desk.of} explanations are solved: move the slider, nothing is computed again.")
+
+
+def show_curves(desk: Desk, asked: list[Panel], rho: float) -> None:
+    lines = {}
+    for panel in asked:
+        answers = [answer for job in panel.jobs if (answer := desk.answer(job)) is not None]
+        if panel.choice.method.rho != "none" and panel.jobs and panel.choice.bounded:
+            lines[panel.label] = (panel.number, curve(answers, panel.subject.card.kind))
+    if not lines:
+        return
+    st.subheader("How the model's belief depends on ρ", anchor=False)
+    target = asked[0].subject.target_name if len(asked) == COLUMNS else "the class asked about"
+    chart, said = st.columns([3, 1.2])
+    chart.plotly_chart(
+        figures.curves(lines, rho, target),
+        config=figures.QUIET,
+        key="curves",
+        alt=f"Probability of {target} against ρ. Decision: {figures.words(lines)}",
+    )
+    said.markdown(
+        "**The decision …**\n\n" + "\n".join(f"- {label}: {figures.flip(line)}" for label, (_, line) in lines.items())
+    )
+
+
+def offer_downloads(desk: Desk, asked: list[Panel]) -> None:
+    """One zip per row; it is built when somebody asks for it."""
+    for start in range(0, len(asked), COLUMNS):
+        row = asked[start : start + COLUMNS]
+        answers = {job: answer for panel in row for job in panel.jobs if (answer := desk.answer(job)) is not None}
+        name, classes = st.session_state["picture-name"], row[0].subject.card.classes
+        st.download_button(
+            f"Download {len(answers)} explanations (npz, PNG, JSON)",
+            data=lambda answers=answers, name=name, classes=classes: bundle(
+                answers.values(), image=name, classes=classes
+            ),
+            file_name=f"rhoscope-{name}.zip" if start == 0 else f"rhoscope-{name}-second.zip",
+            mime="application/zip",
+            key=f"download{start}",
+            icon=":material/download:",
+            on_click="ignore",
+            disabled=not answers,
+        )
+
+
+page()

@@ -1,0 +1,130 @@
+"""What one browser session asked of the engine, and what came of it.
+
+Streamlit runs the page again at every click; the desk remembers, so that nothing is asked twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from explain_core.engine.jobs import Job
+from explain_core.errors import Cancelled, RhoscopeError
+from explain_core.records import Answer, Floats
+
+Outcome = Answer | RhoscopeError
+
+
+class Ticket(Protocol):
+    """What the engine gives for a job."""
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def progress(self) -> float: ...
+
+    def result(self, timeout: float | None = None) -> Answer: ...
+
+    def cancel(self) -> None: ...
+
+
+class Submits(Protocol):
+    """The part of the engine that a desk needs."""
+
+    def submit(self, job: Job, pixels: Floats, priority: int = 0) -> Ticket: ...
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A job with its picture; lower `priority` comes first."""
+
+    job: Job
+    pixels: Floats = field(compare=False, repr=False)
+    priority: int = 0
+
+
+class Desk:
+    """Tickets and outcomes by job; one per session, used by one thread at a time."""
+
+    def __init__(self, engine: Submits) -> None:
+        self._engine = engine
+        self._wishes: dict[Job, Wish] = {}
+        self._tickets: dict[Job, Ticket] = {}
+        self._outcomes: dict[Job, Outcome] = {}
+
+    def want(self, wishes: Sequence[Wish]) -> None:
+        """From now on these, and nothing else, are waited for; what is solved or under way is left alone."""
+        self._wishes = {wish.job: wish for wish in wishes}
+        for job in [job for job in self._tickets if job not in self._wishes]:
+            self._tickets.pop(job).cancel()
+        self._outcomes = {job: outcome for job, outcome in self._outcomes.items() if job in self._wishes}
+        for wish in sorted(self._wishes.values(), key=lambda wish: wish.priority):
+            if wish.job not in self._tickets and wish.job not in self._outcomes:
+                self._ask(wish)
+
+    def _ask(self, wish: Wish) -> None:
+        try:
+            self._tickets[wish.job] = self._engine.submit(wish.job, wish.pixels, priority=wish.priority)
+        except RhoscopeError as error:
+            self._outcomes[wish.job] = error
+
+    def poll(self) -> None:
+        """Takes in what is finished; also tells the engine that somebody still waits."""
+        for job, ticket in list(self._tickets.items()):
+            if ticket.state in ("done", "failed", "cancelled"):
+                del self._tickets[job]
+                self._outcomes[job] = _outcome(ticket)
+
+    def outcome(self, job: Job) -> Outcome | None:
+        """The answer, the error in its place, or None while it is waited for."""
+        return self._outcomes.get(job)
+
+    def answer(self, job: Job) -> Answer | None:
+        outcome = self._outcomes.get(job)
+        return outcome if isinstance(outcome, Answer) else None
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._tickets)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody cancelled what is still wanted."""
+        return any(isinstance(outcome, Cancelled) for outcome in self._outcomes.values())
+
+    @property
+    def done(self) -> int:
+        return len(self._outcomes)
+
+    @property
+    def of(self) -> int:
+        return len(self._wishes)
+
+    @property
+    def progress(self) -> float:
+        """0 … 1 over everything that is wanted."""
+        under_way = sum(ticket.progress for ticket in self._tickets.values())
+        return min(1.0, (self.done + under_way) / max(1, self.of))
+
+    def cancel(self) -> None:
+        """Gives up what is not solved yet."""
+        for job, ticket in list(self._tickets.items()):
+            ticket.cancel()
+            self._outcomes[job] = Cancelled("Stopped before it was solved.")
+        self._tickets.clear()
+
+    def resume(self) -> None:
+        """Asks again for what was given up."""
+        for job, outcome in list(self._outcomes.items()):
+            if isinstance(outcome, Cancelled):
+                del self._outcomes[job]
+                self._ask(self._wishes[job])
+
+
+def _outcome(ticket: Ticket) -> Outcome:
+    try:
+        return ticket.result(timeout=0)
+    except RhoscopeError as error:
+        return error

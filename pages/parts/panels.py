@@ -1,0 +1,152 @@
+"""From a panel's answers to what its component shows: pictures, a legend, and figures in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from explain_core import render
+from explain_core.export import top
+from explain_core.path import RHO_GRID, stayed_inside
+from explain_core.records import Answer
+from pages.parts.choices import VIEWS, Panel
+from pages.parts.desk import Desk
+
+OPACITIES = 10
+SMALL = 128
+MOST_NUMBERS = 5
+Cell = dict[str, Any]
+
+
+def data_of(panel: Panel, desk: Desk, index: int, opacity: int, scales: Sequence[float | None]) -> dict[str, Any]:
+    """What the panel component needs: `cells`, and for each value of ρ which of them (`at`).
+
+    `scales` gives, per value of ρ, the scale that all panels share, or None for each picture's own.
+    """
+    channels, height, width = panel.subject.pixels.shape
+    cells: list[Cell] = []
+    at: list[int] = []
+    for job, scale in zip(panel.jobs, scales, strict=True):
+        cell = _cell(panel, desk, job, scale)
+        if not cells or cell != cells[-1]:
+            cells.append(cell)
+        at.append(len(cells) - 1)
+    return {
+        "cells": cells or [_blank(panel.obstacle or "")],
+        "at": at or [0] * len(RHO_GRID),
+        "index": index,
+        "opacity": opacity,
+        "opacities": OPACITIES,
+        "aspect": f"{width} / {height}",
+        "small": max(height, width) < SMALL,
+        "under": _under(panel.subject.image, panel.subject.pixels),
+    }
+
+
+def shared_scales(panels: Sequence[Panel], desk: Desk) -> list[float]:
+    """Per value of ρ, one scale for all panels."""
+    found: list[list[float]] = [[] for _ in RHO_GRID]
+    for panel in panels:
+        for place, job in enumerate(panel.jobs):
+            answer = desk.answer(job)
+            if answer is not None:
+                found[place].append(_scale(job.key, answer))
+    return [max(scales, default=0.0) for scales in found]
+
+
+def _cell(panel: Panel, desk: Desk, job: Any, scale: float | None) -> Cell:
+    outcome = desk.outcome(job)
+    if outcome is None:
+        return _blank("Solving …")
+    if not isinstance(outcome, Answer):
+        return _blank(str(outcome))
+    view = panel.choice.view
+    own = _scale(job.key, outcome) if scale is None else scale
+    title = panel.choice.method.title
+    source, legend = _drawn(job.key, view, own, outcome)
+    return {
+        "over": source,
+        "alone": view != "overlay",
+        "alt": _alt(title, view, panel, job.rho),
+        "note": "" if source else f"{title} makes no {VIEWS[view].lower()}.",
+        "legend": legend,
+        "outcome": outcome.outcome,
+        "facts": facts(outcome, panel.subject.card.classes),
+    }
+
+
+def _blank(note: str) -> Cell:
+    return {"over": None, "alone": False, "alt": "", "note": note, "legend": None, "outcome": "", "facts": []}
+
+
+def _alt(title: str, view: str, panel: Panel, rho: float | None) -> str:
+    at = "" if rho is None else f" at ρ = {rho:g}"
+    return f"{title}, {VIEWS[view].lower()}, for class {panel.subject.target_name}{at}"
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _under(image: str, _pixels: Any) -> str:
+    return render.png_uri(render.picture(_pixels))
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _scale(key: str, _answer: Answer) -> float:
+    return render.scale_of(_answer.saliency)
+
+
+# Keyed by the job and the view: Streamlit would hash large arrays by a sample only.
+@st.cache_data(max_entries=1024, show_spinner=False)
+def _drawn(key: str, view: str, scale: float, _answer: Answer) -> tuple[str | None, dict[str, str] | None]:
+    """The picture of one view as a data URI, and its legend."""
+    answer = _answer
+    if view in ("overlay", "saliency"):
+        signed = render.is_signed(answer.saliency)
+        draw = render.layer if view == "overlay" else render.heat
+        return render.png_uri(draw(answer.saliency, scale)), _legend(signed, scale)
+    if view == "mask":
+        return (None if answer.mask is None else render.png_uri(render.masked(answer.input, answer.mask))), None
+    if answer.perturbed is None or answer.change is None:
+        return None, None
+    if view == "perturbed":
+        return render.png_uri(render.picture(answer.perturbed)), None
+    gain = render.gain_of(answer.change)
+    ramp = {"colours": "black, white", "low": f"gain × {gain}: darker", "high": "brighter"}
+    return render.png_uri(render.difference(answer.change, gain)), ramp
+
+
+def _legend(signed: bool, scale: float) -> dict[str, str]:
+    low = f"−{scale:.2g}" if signed else "0"
+    return {"colours": ", ".join(render.legend(signed)), "low": low, "high": f"{scale:.2g}"}
+
+
+def facts(answer: Answer, classes: Sequence[str]) -> list[tuple[str, str]]:
+    """Name and value, ready to be read."""
+    target = f"p({answer.provenance.target_name})"
+    rows = [
+        ("Decision", _arrow(_decision(answer.before, classes), _decision(answer.after, classes))),
+        (target, _arrow(f"{answer.p_before:.1%}", None if answer.p_after is None else f"{answer.p_after:.1%}")),
+    ]
+    if answer.rmse is not None and answer.largest_change is not None:
+        rows += [("RMSE", _rmse(answer)), ("Largest change", f"{answer.largest_change:.1f} of 255 grey levels")]
+    rows += [("Cost", f"{answer.provenance.units:g} passes, {answer.provenance.seconds:.2g} s")]
+    rows += [(name.replace("_", " "), f"{value:.4g}") for name, value in list(answer.numbers.items())[:MOST_NUMBERS]]
+    return rows
+
+
+def _rmse(answer: Answer) -> str:
+    rho = answer.provenance.rho
+    of = "" if rho is None else f" of ρ {rho:g}"
+    return f"{answer.rmse:.3g}{of}{', inside the ball' if stayed_inside(answer) else ''}"
+
+
+def _decision(probabilities: Any, classes: Sequence[str]) -> str | None:
+    if probabilities is None:
+        return None
+    [(name, p)] = top(probabilities, classes, 1)
+    return f"{name} {p:.0%}"
+
+
+def _arrow(before: str | None, after: str | None) -> str:
+    return f"{before} → {after}" if after else str(before)

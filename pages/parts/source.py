@@ -1,0 +1,99 @@
+"""The picture: a phantom from the gallery, an upload, or a file of the workspace folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import streamlit as st
+
+from explain_core import render
+from explain_core.data.images import Picture, read_picture
+from explain_core.data.phantom import Phantom, gallery
+from explain_core.errors import RhoscopeError
+
+ENDINGS = ("png", "jpg", "jpeg", "tif", "tiff")
+MOST_FILES = 2000
+SOURCES = {"phantom": "Phantom", "upload": "Upload", "workspace": "Workspace"}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A picture, a name for the download (never a file's), a description for those who cannot see it."""
+
+    picture: Picture
+    name: str
+    description: str
+    phantom: Phantom | None = None
+
+
+def choose() -> Chosen | None:
+    """Asks for a picture and shows it; None, with a message on the page, while there is none."""
+    workspace = os.environ.get("RHOSCOPE_WORKSPACE")
+    offered = [name for name in SOURCES if name != "workspace" or workspace]
+    if st.session_state["source"] not in offered:
+        st.session_state["source"] = "phantom"
+    source = st.segmented_control(
+        "Picture", offered, format_func=SOURCES.__getitem__, key="source", required=True, width="stretch"
+    )
+    try:
+        if source == "upload":
+            return _upload()
+        return _workspace(Path(workspace)) if source == "workspace" and workspace else _phantom()
+    except RhoscopeError as error:
+        st.error(str(error))
+        return None
+
+
+@st.cache_resource(show_spinner=False)
+def phantoms() -> dict[str, Phantom]:
+    """The gallery, drawn once for everybody."""
+    return dict(gallery())
+
+
+def _phantom() -> Chosen:
+    names = list(phantoms())
+    if st.session_state["phantom"] not in range(len(names)):
+        st.session_state["phantom"] = 0
+    index = st.selectbox("Phantom", range(len(names)), format_func=names.__getitem__, key="phantom")
+    phantom = phantoms()[names[index]]
+    picture = Picture.of_phantom(phantom)
+    return Chosen(picture, f"phantom-{index}", f"Synthetic mammogram: {names[index]}", phantom)
+
+
+def _upload() -> Chosen | None:
+    upload = st.file_uploader(
+        "A picture: PNG, JPEG or TIFF, 8 or 16 bit", ENDINGS, key="file", help="It stays in this server's memory."
+    )
+    if upload is None:
+        st.info("Choose a file above. It is read here and never written anywhere.")
+        return None
+    kept = st.session_state.get("decoded")
+    if kept is None or kept[0] != upload.file_id:
+        kept = (upload.file_id, read_picture(upload.getvalue()))
+        st.session_state["decoded"] = kept
+    return Chosen(kept[1], "upload", "Uploaded picture")
+
+
+def _workspace(folder: Path) -> Chosen | None:
+    found = (path for path in folder.rglob("*") if path.suffix.lower().lstrip(".") in ENDINGS)
+    names = sorted(str(path.relative_to(folder)) for path in islice(found, MOST_FILES))
+    if not names:
+        st.info(f"The workspace holds no {', '.join(ENDINGS)} file yet.")
+        return None
+    name = st.selectbox("File", names, key="workspace-file")
+    return Chosen(read_picture(folder / name), "workspace", "Picture of the workspace")
+
+
+def show(chosen: Chosen) -> None:
+    """The picture as it was given, with a phantom's true lesion on request."""
+    image = render.picture(chosen.picture.pixels)
+    if chosen.phantom is not None and chosen.phantom.label and st.session_state.get("truth"):
+        image = render.outlined(image, chosen.phantom.lesion)
+    st.image(render.png(image), width=240, output_format="PNG", alt=chosen.description)
+    if chosen.phantom is not None and chosen.phantom.label:
+        st.toggle("Outline the lesion", key="truth", help="The phantom's truth; the network never sees it.")
+    for note in chosen.picture.notes:
+        st.caption(note)

@@ -1,0 +1,117 @@
+"""Who is explained: a model, a class, and what the model says about the picture."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import streamlit as st
+
+from explain_core.data.images import Picture, fit, image_key
+from explain_core.engine import ModelCard
+from explain_core.errors import RhoscopeError, SpecError
+from explain_core.models.zoo import known_specs
+from explain_core.path import ranking
+from explain_core.records import Floats
+
+FIRST_GUESSES = {"top1": "Predicted", "top2": "Runner-up"}
+
+
+class Predicts(Protocol):
+    """The part of the engine that knows models."""
+
+    def open(self, spec: str) -> ModelCard: ...
+
+    def predict(self, spec: str, pixels: Floats) -> Floats: ...
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model looking at a picture, asked about a class.
+
+    `pixels` (c, h, w) is what the model sees, `image` its key; `probabilities` (v,).
+    """
+
+    card: ModelCard
+    pixels: Floats
+    image: str
+    probabilities: Floats
+    target: int
+
+    @property
+    def target_name(self) -> str:
+        return self.card.classes[self.target]
+
+    @property
+    def title(self) -> str:
+        return f"{self.card.spec}, asked about “{self.target_name}”"
+
+
+def choose(engine: Predicts, picture: Picture, suffix: str = "", *, model: str | None = None) -> Subject | None:
+    """Asks for a model (unless it is given) and a class; None, with a message on the page, if it cannot be had."""
+    spec = model or _ask_model(suffix)
+    if not spec:
+        return None
+    try:
+        check_code(spec)
+        with st.spinner("Opening the model …", show_time=True):
+            card = engine.open(spec)
+            pixels = fit(picture, card.input)
+            image = image_key(pixels)
+            probabilities = _predict(engine, card, pixels, image)
+    except RhoscopeError as error:
+        st.error(str(error))
+        return None
+    return Subject(card, pixels, image, probabilities, _ask_target(card, probabilities, suffix))
+
+
+def _ask_model(suffix: str) -> str | None:
+    return st.selectbox(
+        "Second model" if suffix else "Model",
+        known_specs(),
+        key=f"model{suffix}",
+        accept_new_options=True,
+        help="Choose one, or type a spec such as `torchvision/resnet50@weights.safetensors`.",
+    )
+
+
+def check_code(spec: str) -> None:
+    """Raises SpecError for a user's own code outside the folder that was opened for it."""
+    code = re.match(r"(.+\.py):", spec)
+    if code is None:
+        return
+    folder = os.environ.get("RHOSCOPE_ALLOW_CODE")
+    if not folder:
+        raise SpecError(f"{spec!r} is code: start the app with `rhoscope app --allow-code DIR` to open a folder of it.")
+    if not Path(code[1]).resolve().is_relative_to(Path(folder).resolve()):
+        raise SpecError(f"{spec!r} lies outside the folder that was opened for code; put the file there.")
+
+
+def _predict(engine: Predicts, card: ModelCard, pixels: Floats, image: str) -> Floats:
+    """Asked once per model and picture: the page runs again at every click."""
+    kept: dict[tuple[str, str], Floats] = st.session_state.setdefault("predictions", {})
+    asked = (card.sha256, image)
+    if asked not in kept:
+        kept[asked] = engine.predict(card.spec, pixels)
+    return kept[asked]
+
+
+def _ask_target(card: ModelCard, probabilities: Floats, suffix: str) -> int:
+    order = ranking(probabilities)
+    guesses = dict(zip(FIRST_GUESSES, order, strict=False))
+    options = [*guesses, *map(str, range(len(card.classes)))]
+
+    def name(option: str) -> str:
+        index = guesses.get(option, -1) if option in guesses else int(option)
+        text = f"{card.classes[index]} · {probabilities[index]:.1%}"
+        return f"{FIRST_GUESSES[option]}: {text}" if option in guesses else text
+
+    key = f"target{suffix}"
+    if st.session_state[key] not in options:
+        st.session_state[key] = "top1"
+    label = "Second class to explain" if suffix else "Class to explain"
+    option = st.selectbox(label, options, format_func=name, key=key, help="Type to search.")
+    return guesses[option] if option in guesses else int(option)
