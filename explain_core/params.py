@@ -17,10 +17,10 @@ import math
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from explain_core.errors import ParamError, suggest
 
@@ -134,9 +134,13 @@ class Params:
         return asdict(self)
 
 
-@cache
 def knobs(cls: type[Params]) -> tuple[Knob, ...]:
     """The schema of a parameter set, in declaration order."""
+    return _knobs(cast(Hashable, cls))
+
+
+@cache
+def _knobs(cls: Any) -> tuple[Knob, ...]:
     hints = typing.get_type_hints(cls, include_extras=True)
     return tuple(_knob(field.name, hints[field.name], field.default) for field in fields(cls))
 

@@ -29,7 +29,7 @@ class Memory(NamedTuple):
     gradient: Tensor
     pairs: Tensor
     products: Tensor
-    count: Tensor
+    total: Tensor
     started: Tensor
 
 
@@ -66,30 +66,30 @@ class LBFGS:
         row = (curved & memory.started).nonzero()[:, 0]
         if not len(row):
             return memory
-        slot = memory.count[row] % m
+        slot = memory.total[row] % m
         pairs, products = memory.pairs, memory.products
         pairs[row, slot], pairs[row, m + slot] = s[row], y[row]
         new = torch.bmm(pairs, torch.stack([s, y], dim=2)).double()[row]
         for column, place in ((new[..., 0], slot), (new[..., 1], m + slot)):
             products[row, :, place] = column
             products[row, place, :] = column
-        count = memory.count.clone()
-        count[row] += 1
-        return memory._replace(count=count)
+        total = memory.total.clone()
+        total[row] += 1
+        return memory._replace(total=total)
 
     def direction(self, memory: Memory, g: Tensor) -> Tensor:
         """H g for each row; γ = 1 while there is no pair."""
         m = self.history
-        order = self.by_age(memory.count)
+        order = self.by_age(memory.total)
         both = torch.cat([order, order + m], dim=1)
         ordered = memory.products.gather(1, both[:, :, None].expand(-1, -1, 2 * m))
         ordered = ordered.gather(2, both[:, None, :].expand(-1, 2 * m, -1))
         sy, yy = ordered[:, :m, m:], ordered[:, m:, m:]
         diagonal = sy.diagonal(dim1=1, dim2=2)
         used = diagonal > 0
-        newest = (memory.count - 1).clamp(0, m - 1)[:, None]
+        newest = (memory.total - 1).clamp(0, m - 1)[:, None]
         gamma = (diagonal / yy.diagonal(dim1=1, dim2=2).where(used, 1)).gather(1, newest)
-        gamma = gamma.where(memory.count[:, None] > 0, 1)
+        gamma = gamma.where(memory.total[:, None] > 0, 1)
         triangle = sy.triu() + torch.diag_embed((~used).double())
         onto = torch.bmm(memory.pairs, g[:, :, None])[:, :, 0].double().gather(1, both)
         a = _solve(triangle, onto[:, :m])
@@ -105,4 +105,5 @@ class LBFGS:
 
 
 def _solve(triangle: Tensor, right: Tensor, *, upper: bool = True) -> Tensor:
-    return torch.linalg.solve_triangular(triangle, right[:, :, None], upper=upper)[:, :, 0]
+    solution: Tensor = torch.linalg.solve_triangular(triangle, right[:, :, None], upper=upper)
+    return solution[:, :, 0]

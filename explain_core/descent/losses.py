@@ -18,7 +18,8 @@ class _MeanSquare(torch.autograd.Function):
         difference = a - b
         ctx.save_for_backward(difference)
         flat = difference.flatten(1)
-        return torch.linalg.vector_norm(flat, dim=1).square() / flat.shape[1]
+        size: Tensor = torch.linalg.vector_norm(flat, dim=1).square() / flat.shape[1]
+        return size
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
@@ -29,7 +30,7 @@ class _MeanSquare(torch.autograd.Function):
 
 def mean_square(a: Tensor, b: Tensor) -> PerRow:
     """Mean over each row's elements of (a − b)²; b is a constant."""
-    result: Tensor = _MeanSquare.apply(a, b)  # type: ignore[no-untyped-call]
+    result: Tensor = _MeanSquare.apply(a, b)
     return result
 
 

@@ -34,7 +34,7 @@ from explain_core.methods.base import Method
 from explain_core.methods.outcomes import decision, reach
 from explain_core.models.classifier import Classifier, pick
 from explain_core.params import Params, Range
-from explain_core.types import Explanation, Images, Logits, Mask, Passes, PerRow, Question, Working
+from explain_core.types import Explanation, Images, Mask, Passes, PerRow, Question, Working
 
 REFERENCE = 1024**2  # pixels of the paper's mammograms, for which its β was chosen
 SMALL = 256**2  # up to this many pixels the gentle setting is the default
