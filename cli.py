@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,7 +52,9 @@ Model = Annotated[
 MethodNames = Annotated[
     list[str] | None, typer.Option("--method", metavar="NAME", help="A method; may be repeated. Default: all.")
 ]
-Seed = Annotated[int, typer.Option(help="Seeds whatever a method draws at random.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="METHOD.KNOB=VALUE", help="A parameter; may be repeated.")
+]
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
 
 
@@ -113,10 +116,8 @@ def explain(
         list[str] | None,
         typer.Option(metavar="X|none", help="RMS bound on the change, pixels in [0, 1]; may be repeated."),
     ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="METHOD.KNOB=VALUE", help="A parameter; may be repeated.")
-    ] = None,
-    seed: Seed = 0,
+    settings: Settings = None,
+    seed: Annotated[int, typer.Option(help="Seeds whatever a method draws at random.")] = 0,
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Explain pictures: DIR/explanations.jsonl, and an npz and a PNG per result."""
@@ -125,10 +126,10 @@ def explain(
     from explain_core.batch import explain_files
     from explain_core.models.zoo import load_model
 
-    _check_device(device)
+    where = _device(device)
     files = pictures_in(images)
     knobs = knobs_from(methods_named(method or ()), settings or ())
-    asked = Asked(knobs, target, tuple(map(rho_from, rho or ())), seed, device.value)
+    asked = Asked(knobs, target, tuple(map(rho_from, rho or ())), seed, where)
     with _progress(f"{len(files)} pictures, {len(knobs)} methods") as (show, say):
         loaded = load_model(model)
         if not method:
@@ -154,6 +155,41 @@ def methods() -> None:
             typer.echo(f"    --set {method.name}.{knob.name}={value}  {knob.help}")
 
 
+@shell.command()
+def bench(
+    model: Model = "demo",
+    size: Annotated[str, typer.Option(metavar="HxW", help="Pixels of the pictures. Default: the model's own.")] = "",
+    batch: Annotated[int, typer.Option(min=1, help="Pictures in the batch.")] = 1,
+    method: MethodNames = None,
+    settings: Settings = None,
+    rounds: Annotated[int, typer.Option(min=5, help="Turns; medians are taken over them.")] = 5,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    device: DeviceOption = Device.CPU,
+    file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here.")] = None,
+) -> None:
+    """Measure what each method costs, in units of one forward + backward pass."""
+    if file:
+        _check_writable(file.parent)
+    from explain_core import export
+    from explain_core.asked import knobs_from, methods_named, size_from
+    from explain_core.bench import bench, table
+    from explain_core.models.zoo import load_model
+
+    where = _device(device)
+    pixels = size_from(size) if size else None
+    knobs = knobs_from(methods_named(method or ()), settings or ())
+    with _progress(f"{rounds} rounds") as (show, say):
+        loaded = load_model(model)
+        if not method:
+            knobs = _applying(knobs, loaded, say)
+        report = bench(
+            loaded, knobs, batch=batch, size=pixels, rounds=rounds, threads=threads, device=where, on_progress=show
+        )
+    typer.echo(table(report))
+    if file:
+        export.write(file, export.json_line(report.as_dict()).encode())
+
+
 def _applying(
     knobs: Mapping[str, dict[str, Any]], model: Classifier, say: Callable[[str], None]
 ) -> dict[str, dict[str, Any]]:
@@ -176,11 +212,14 @@ def _check_writable(out: Path) -> None:
         raise OutputError(f"Cannot write to --out {out}: {error.strerror}; choose a folder you may write to.") from None
 
 
-def _check_device(device: Device) -> None:
+def _device(device: Device) -> str:
+    """The device meant; raises InputError for one that is not there."""
     import torch
 
-    if device is Device.CUDA and not torch.cuda.is_available():
+    there = torch.cuda.is_available()
+    if device is Device.CUDA and not there:
         raise InputError("--device cuda: there is no CUDA device here; leave it at auto, or say cpu.")
+    return ("cuda" if there else "cpu") if device is Device.AUTO else device.value
 
 
 def _check_free(address: str, port: int) -> None:
@@ -238,6 +277,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code: 0, 2 for what the user can mend, 1 for what we must, 130 for Ctrl-C."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no valid text
     try:
         code = shell([text for text in given if text != "--debug"], prog_name="rhoscope", standalone_mode=False)
     except (RhoscopeError, typer.TyperException) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,14 @@ def rho_from(text: str) -> float | None:
         return check_rho(float(text))
     except ValueError:
         raise ParamError(f"--rho {text}: a number, or none, is needed.") from None
+
+
+def size_from(text: str) -> tuple[int, int]:
+    """(h, w) out of `HxW`; raises ParamError."""
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if not found:
+        raise ParamError(f"--size {text}: height x width in pixels is needed, for example 224x224.")
+    return int(found[1]), int(found[2])
 
 
 def methods_named(names: Sequence[str]) -> list[str]:
