@@ -1,0 +1,144 @@
+"""One call, no queue: explanations of pictures by one method, computed in the calling thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from explain_core.data.images import image_key
+from explain_core.engine.batches import Row, make_row
+from explain_core.engine.jobs import Job, Pixels, check_pixels, rho_for
+from explain_core.engine.library import Held, choose_device, hold
+from explain_core.engine.predictions import predict
+from explain_core.engine.schedule import Scheduler
+from explain_core.errors import ImageError, InputError, ParamError, TargetError
+from explain_core.methods import METHODS, get_method
+from explain_core.methods.base import Method
+from explain_core.models.classifier import Classifier
+from explain_core.records import Answer
+
+Array = Tensor | NDArray[Any]
+Target = int | str
+Rho = float | Literal["none"] | None
+
+
+def explain(
+    model: Classifier | str,
+    images: Array | Sequence[Array],
+    method: str = "ape",
+    target: Target | Sequence[Target] = "top1",
+    rho: Rho | Sequence[Rho] = None,
+    seed: int = 0,
+    device: str = "auto",
+    chunk: int | None = None,
+    progress: Callable[[float], None] | None = None,
+    **knobs: Any,
+) -> list[Answer]:
+    """Explains every picture at every ρ; answers come picture by picture, and by ρ within a picture.
+
+    Args:
+        model: a classifier (given back as it was; computed with where it is), or a spec.
+        images: floats in [0, 1], (n, c, h, w) or (c, h, w), or a list of pictures of any sizes.
+        target: a class by index or name, `top1` or `top2` for the most or second most probable,
+            or a list of these, one per picture.
+        rho: RMS of the change in (0, 1], a list, or `none` for the method's own form without a
+            bound; None: the method's own choice.  Methods without ρ give one answer per picture.
+        seed: of whatever the method draws at random.
+        device: `auto`, `cpu` or `cuda`; a classifier stays where it is under `auto`.
+        chunk: rows solved together at most; None: as many as fit.
+        progress: called after each step with the share done, 0 to 1.
+        knobs: the method's parameters, see `rhoscope methods`.
+
+    Raises ImageError, TargetError, ParamError, ModelError, CannotExplain or MemoryExhausted; the
+    model is back as it was then too.
+    """
+    row = get_method(method)
+    params = row.params.build(knobs)
+    if chunk is not None and chunk < 1:
+        raise ParamError(f"chunk = {chunk}: it must be at least 1.")
+    rhos = _rhos(row, rho)
+    pictures = [check_pixels(picture) for picture in _pictures(images)]
+    held = _hold(model, device)
+    for picture in pictures:
+        held.model.check_images(picture.shape)
+    jobs = [
+        (Job(held.card.spec, held.card.sha256, method, image_key(picture), index, params, value, seed), picture)
+        for picture, index in zip(pictures, _targets(held, pictures, target), strict=True)
+        for value in rhos
+    ]
+    rows = [make_row(held, METHODS, job, picture) for job, picture in jobs]
+    return _solve(rows, Scheduler(held.device, most_rows=chunk), progress or (lambda _: None))
+
+
+def _solve(rows: Sequence[Row], scheduler: Scheduler, progress: Callable[[float], None]) -> list[Answer]:
+    """The engine's loop without its thread; the first row that fails ends it."""
+    for row in rows:
+        scheduler.add(row)
+    while (run := scheduler.pick()) is not None:
+        run.step()
+        for row in scheduler.settle(run):
+            if row.error:
+                raise row.error
+        progress(sum(1.0 if row.over else row.run.progress if row.run else 0.0 for row in rows) / len(rows))
+    return [row.answer for row in rows if row.answer]
+
+
+def _hold(model: Classifier | str, device: str) -> Held:
+    if isinstance(model, str):
+        from explain_core.models.zoo import load_model
+
+        return hold(load_model(model), model, choose_device(device), METHODS)
+    where = model.mean.device if device == "auto" else choose_device(device)
+    return hold(model, model.spec or type(model.net).__name__, where, METHODS)
+
+
+def _pictures(images: Array | Sequence[Array]) -> list[Pixels]:
+    arrays: Iterable[Array] = [images] if isinstance(images, (Tensor, np.ndarray)) else images
+    found: list[Pixels] = []
+    for array in arrays:
+        if not isinstance(array, (Tensor, np.ndarray)):
+            raise ImageError(f"A {type(array).__name__} for a picture: a tensor or numpy array is needed.")
+        if isinstance(array, Tensor):
+            array = (array.float() if array.dtype in (torch.float16, torch.bfloat16) else array).detach().cpu().numpy()
+        pixels = np.asarray(array)
+        found += list(pixels) if pixels.ndim == 4 else [pixels]
+    if not found:
+        raise InputError("No pictures: give at least one.")
+    return found
+
+
+def _rhos(method: Method, rho: Rho | Sequence[Rho]) -> list[float | None]:
+    asked: Iterable[Rho] = rho if isinstance(rho, (list, tuple, np.ndarray)) else [rho]  # type: ignore[list-item]
+    values = [rho_for(method, _number(value)) for value in asked]
+    if not values:
+        raise ParamError("rho is an empty list: give at least one value, or leave it out.")
+    return values[:1] if method.rho == "none" else values
+
+
+def _number(rho: Any) -> float | None:
+    if rho is None or rho == "none":
+        return None
+    if isinstance(rho, (int, float, np.number)) and not isinstance(rho, bool):
+        return float(rho)
+    raise ParamError(f"rho = {rho!r}: a number, or 'none', is needed.")
+
+
+def _targets(held: Held, pictures: Sequence[Pixels], target: Target | Sequence[Target]) -> list[int]:
+    asked = [target] * len(pictures) if isinstance(target, (int, str, np.integer)) else list(target)
+    if len(asked) != len(pictures):
+        raise TargetError(f"{len(asked)} targets for {len(pictures)} pictures: give one, or one for each.")
+    return [_target(held, picture, wanted) for picture, wanted in zip(pictures, asked, strict=True)]
+
+
+def _target(held: Held, picture: Pixels, wanted: Target) -> int:
+    ranks = {"top1": 0, "top2": 1}
+    if wanted not in ranks:
+        return held.model.class_index(wanted)
+    (probabilities,) = predict(held, [picture])
+    place = min(ranks[str(wanted)], len(probabilities) - 1)
+    return int(np.argsort(-probabilities, kind="stable")[place])

@@ -1,0 +1,130 @@
+"""Models at hand: loaded once, tried once, shared by everyone who asks."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+from explain_core.engine.faults import one_line
+from explain_core.engine.lending import lend
+from explain_core.errors import ModelError, RhoscopeError, WeightsError
+from explain_core.methods.base import Method
+from explain_core.models.classifier import Classifier, InputSpec, Kind
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a page needs to know of a model; `cannot` says why a method does not apply, by its name."""
+
+    spec: str
+    sha256: str
+    classes: tuple[str, ...]
+    kind: Kind
+    input: InputSpec
+    cannot: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A model on its device; `density` is the bytes that autograd keeps for each value of an input."""
+
+    model: Classifier
+    card: ModelCard
+    density: float
+    device: torch.device
+    dtype: torch.dtype
+
+
+class Library:
+    """The models of one engine, by name; many threads may open them at once."""
+
+    def __init__(self, device: torch.device, methods: Mapping[str, Method]) -> None:
+        self._device, self._methods = device, methods
+        self._held: dict[str, Held] = {}
+        self._gates: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def open(self, spec: str, allow_code: Path | None = None) -> Held:
+        """The model of that name, loaded at the first call; raises ModelError."""
+        with self._guard:
+            gate = self._gates.setdefault(spec, threading.Lock())
+        from explain_core.models.zoo import load_model
+
+        with gate:
+            if spec not in self._held:
+                self._held[spec] = hold(load_model(spec, allow_code=allow_code), spec, self._device, self._methods)
+            return self._held[spec]
+
+    def add(self, name: str, model: Classifier) -> Held:
+        """A ready classifier under a name of its own; its weights must not change from here on."""
+        held = hold(model, name, self._device, self._methods)
+        with self._guard:
+            self._held[name] = held
+        return held
+
+    def get(self, name: str) -> Held:
+        """A model that was opened or added before; raises ModelError."""
+        try:
+            return self._held[name]
+        except KeyError:
+            raise ModelError(f"The model {name!r} is not open here: open it first.") from None
+
+
+def choose_device(device: str) -> torch.device:
+    """`auto` is an accelerator where there is one; raises ModelError for one that is not there."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise ModelError(f"device {device!r}: it must be one of auto, cpu, cuda.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("device 'cuda': there is none here; use 'auto' or 'cpu'.")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def hold(model: Classifier, name: str, device: torch.device, methods: Mapping[str, Method]) -> Held:
+    """A model tried out on its device (a copy, where the original lives elsewhere); raises ModelError."""
+    weights = [*model.parameters(), *model.buffers()]
+    if any(tensor.device.type != device.type for tensor in weights):
+        model = copy.deepcopy(model).to(device)
+    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), model.mean.dtype)
+    density = _try_out(model, name, device, dtype)
+    with lend(model):
+        reasons = {method.name: method.cannot(model) for method in methods.values()}
+    cannot = {method: why for method, why in reasons.items() if why}
+    card = ModelCard(name, model.sha256(), model.classes, model.kind, model.input, cannot)
+    return Held(model, card, density, device, dtype)
+
+
+def _try_out(model: Classifier, name: str, device: torch.device, dtype: torch.dtype) -> float:
+    """Bytes kept for the backward pass per input value, from one grey picture.
+
+    What a convolutional network keeps grows with the area, so one small picture tells for all sizes.
+    """
+    side = max(64, model.input.smallest)
+    height, width = model.input.size or (side, side)
+    own = {tensor.untyped_storage().data_ptr() for tensor in [*model.parameters(), *model.buffers()]}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    grey = torch.full((1, model.input.channels, height, width), 0.5, dtype=dtype, device=device, requires_grad=True)
+    try:
+        with lend(model), torch.enable_grad(), saved_tensors_hooks(keep, lambda tensor: tensor):
+            logits = model(grey)
+    except RhoscopeError:
+        raise
+    except Exception as error:
+        size = f"{width} × {height}"
+        raise ModelError(f"{name}: a picture of {size} does not pass through ({one_line(error)}).") from error
+    if not torch.isfinite(logits).all():
+        raise WeightsError(f"{name} gives logits that are not finite; use weights without NaN or overflow.")
+    return sum(kept.values()) / grey.numel()
