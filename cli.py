@@ -124,14 +124,15 @@ def explain(
     _check_writable(out)
     from explain_core.asked import Asked, knobs_from, methods_named, pictures_in, rho_from
     from explain_core.batch import explain_files
+    from explain_core.engine.library import choose_device
     from explain_core.models.zoo import load_model
 
-    where = _device(device)
+    where = choose_device(device.value)
     files = pictures_in(images)
     knobs = knobs_from(methods_named(method or ()), settings or ())
-    asked = Asked(knobs, target, tuple(map(rho_from, rho or ())), seed, where)
+    asked = Asked(knobs, target, tuple(map(rho_from, rho or ())), seed)
     with _progress(f"{len(files)} pictures, {len(knobs)} methods") as (show, say):
-        loaded = load_model(model)
+        loaded = load_model(model).to(where)
         if not method:
             asked = replace(asked, knobs=_applying(knobs, loaded, say))
         done = explain_files(loaded, files, asked, out, on_fault=say, on_progress=show)
@@ -173,18 +174,17 @@ def bench(
     from explain_core import export
     from explain_core.asked import knobs_from, methods_named, size_from
     from explain_core.bench import bench, table
+    from explain_core.engine.library import choose_device
     from explain_core.models.zoo import load_model
 
-    where = _device(device)
+    where = choose_device(device.value)
     pixels = size_from(size) if size else None
     knobs = knobs_from(methods_named(method or ()), settings or ())
     with _progress(f"{rounds} rounds") as (show, say):
-        loaded = load_model(model)
+        loaded = load_model(model).to(where)
         if not method:
             knobs = _applying(knobs, loaded, say)
-        report = bench(
-            loaded, knobs, batch=batch, size=pixels, rounds=rounds, threads=threads, device=where, on_progress=show
-        )
+        report = bench(loaded, knobs, batch=batch, size=pixels, rounds=rounds, threads=threads, on_progress=show)
     typer.echo(table(report))
     if file:
         export.write(file, export.json_line(report.as_dict()).encode())
@@ -210,16 +210,6 @@ def _check_writable(out: Path) -> None:
             pass
     except OSError as error:
         raise OutputError(f"Cannot write to --out {out}: {error.strerror}; choose a folder you may write to.") from None
-
-
-def _device(device: Device) -> str:
-    """The device meant; raises InputError for one that is not there."""
-    import torch
-
-    there = torch.cuda.is_available()
-    if device is Device.CUDA and not there:
-        raise InputError("--device cuda: there is no CUDA device here; leave it at auto, or say cpu.")
-    return ("cuda" if there else "cpu") if device is Device.AUTO else device.value
 
 
 def _check_free(address: str, port: int) -> None:

@@ -29,7 +29,6 @@ class Asked:
     target: int | str = "top1"
     rhos: Rhos = ()
     seed: int = 0
-    device: str = "auto"
 
 
 def rhos_for(method: Method, rhos: Rhos) -> Rhos:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from explain_core.api import explain
 from explain_core.asked import Asked, rhos_for
@@ -69,14 +69,18 @@ def explain_files(
     try:
         for start in range(0, len(files), PICTURES) if methods else ():
             some = files[start : start + PICTURES]
-            groups = batch.read(some)
-            for index, name in enumerate(methods):
-                for pictures in groups:
-                    batch.explain(name, pictures)
-                on_progress((start + len(some) * (index + 1) / len(methods)) / len(files))
+            work = [(name, pictures) for pictures in batch.read(some) for name in methods]
+            for index, (name, pictures) in enumerate(work):
+                span = (start + len(some) * index / len(work), start + len(some) * (index + 1) / len(work))
+                batch.explain(name, pictures, partial(_show, on_progress, span, len(files)))
     finally:
         batch.ledger.save()
     return batch.done
+
+
+def _show(on_progress: OnProgress, span: tuple[float, float], of: int, share: float) -> None:
+    low, high = span
+    on_progress((low + (high - low) * share) / of)
 
 
 class _Batch:
@@ -91,10 +95,12 @@ class _Batch:
         self._on_fault = on_fault
 
     def applies(self, method: Method) -> bool:
+        """Whether the method can explain the model; it is reported once where not."""
         why = method.cannot(self.model)
-        if why:
-            self._fault(f"{method.name}: {why}")
-        return not why
+        if not why or self.asked.knobs[method.name]:  # a parameter, such as a layer, may make it apply
+            return True
+        self._fault(f"{method.name} cannot explain {self.model.spec}: {why}")
+        return False
 
     def read(self, files: Sequence[Path]) -> list[list[_Picture]]:
         """The pictures that can be read, those of one shape together."""
@@ -111,22 +117,26 @@ class _Batch:
                 groups[pixels.shape].append(_Picture(path, picture.sha256, folder, pixels))
         return list(groups.values())
 
-    def explain(self, name: str, pictures: Sequence[_Picture]) -> None:
+    def explain(self, name: str, pictures: Sequence[_Picture], progress: OnProgress) -> None:
         """Asks one method about pictures of one shape, and writes what it answers."""
         rhos = rhos_for(METHODS[name], self.asked.rhos)
         try:
             answers = explain(
                 self.model,
-                torch.from_numpy(np.stack([picture.pixels for picture in pictures])),
+                np.stack([picture.pixels for picture in pictures]),
                 method=name,
                 target=self.asked.target,
                 rho=list(rhos),
                 seed=self.asked.seed,
-                device=self.asked.device,
+                progress=progress,
                 **self.asked.knobs[name],
             )
         except RhoscopeError as error:
-            self._fault(f"{name} on {', '.join(str(picture.path) for picture in pictures)}: {error}")
+            if len(pictures) == 1:
+                self._fault(f"{pictures[0].path}: {name}: {error}")
+            else:  # only the picture that it is about is left out
+                for picture in pictures:
+                    self.explain(name, [picture], progress)
             return
         owners = [picture for picture in pictures for _ in rhos]
         for picture, answer in zip(owners, answers, strict=True):

@@ -98,10 +98,9 @@ def bench(
     size: tuple[int, int] | None = None,
     rounds: int = ROUNDS,
     threads: int = 1,
-    device: str = "cpu",
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> Report:
-    """Measures the methods in `knobs` (method → parameters) on seeded noise, target top 1.
+    """Measures the methods in `knobs` (method → parameters) on seeded noise, target top 1, where the model is.
 
     `size` (h, w) defaults to the model's own, or 224 × 224.  Raises InputError for fewer than five
     rounds, and ImageError where the model does not take the size.
@@ -110,8 +109,8 @@ def bench(
         raise InputError(f"{rounds} rounds: a median needs at least {ROUNDS}.")
     size = size or model.input.size or (SIDE, SIDE)
     model.check_images((batch, model.input.channels, *size))
-    where = torch.device(device)
-    with _threads(threads), lend(model.to(where)):
+    where = model.mean.device
+    with _threads(threads), lend(model):
         table = _Table(model, _question(model, batch, size, where))
         contests = [_Contest(table, *entry) for entry in _entries(knobs)]
         path = _path_contest(table, knobs)
