@@ -157,6 +157,16 @@ def methods() -> None:
 
 
 @shell.command()
+def models() -> None:
+    """List how a model is named, and the networks that are known by name."""
+    from explain_core.models.zoo import FORMS, known_specs
+
+    for form, text in FORMS.items():
+        typer.echo(f"{form}  {text}")
+    typer.echo(f"By name: {', '.join(known_specs())}")
+
+
+@shell.command()
 def bench(
     model: Model = "demo",
     size: Annotated[str, typer.Option(metavar="HxW", help="Pixels of the pictures. Default: the model's own.")] = "",
@@ -256,7 +266,8 @@ def _summary(done: Done, out: Path) -> None:
             f"  {line['units']:.1f} units"
         )
     left_out = f"; {len(done.faults)} left out, see above" if done.faults else ""
-    typer.echo(f"{len(done.results)} results in {out / 'explanations.jsonl'}{left_out}")
+    count = len(done.results)
+    typer.echo(f"{count} result{'' if count == 1 else 's'} in {out / 'explanations.jsonl'}{left_out}")
 
 
 def _one_line(text: object) -> str:
