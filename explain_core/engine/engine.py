@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -66,7 +65,7 @@ class Engine:
         self._worker = threading.Thread(target=self._work, name=f"rhoscope-{self.device}", daemon=True)
         self._worker.start()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Engine:
         return self
 
     def __exit__(
