@@ -9,6 +9,8 @@ pages = [
     st.Page("pages/explore.py", title="Explore", icon=":material/compare:", default=True),
     st.Page("pages/methods.py", title="Methods", icon=":material/menu_book:"),
 ]
+# Streamlit leaves six empty rem above the first line.
+st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
 page = st.navigation(pages, position="top")
 st.caption(":material/science: **Research use only, not for diagnosis.**")
 page.run()

@@ -10,7 +10,7 @@ import numpy as np
 from explain_core.models.classifier import Kind
 from explain_core.records import Answer, Floats
 
-RHO_GRID = (1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
+RHO_GRID = (1e-4, 5e-4, 2e-3, 5e-3, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.3)
 """The values of the slider, roughly logarithmic; RMS of the change, pixels in [0, 1]."""
 
 INSIDE = 0.98

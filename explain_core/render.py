@@ -36,7 +36,9 @@ LARGEST_SIDE = 768
 @cache
 def colours(signed: bool) -> Picture:
     """(256, 3): the table of a signed or a non-negative map."""
-    texts = sample_colorscale(DIVERGING if signed else SEQUENTIAL, 256)
+    # The outer tenths of the signed scale are too dark to be told from black tissue.
+    ends = (0.1, 0.9) if signed else (0.0, 1.0)
+    texts = sample_colorscale(DIVERGING if signed else SEQUENTIAL, np.linspace(*ends, 256).tolist())
     table = np.array([[float(part) for part in text[4:-1].split(",")] for text in texts])
     return np.round(table).astype(np.uint8)
 
@@ -53,6 +55,13 @@ def picture(pixels: Floats) -> Picture:
     return np.ascontiguousarray(np.broadcast_to(grey_levels.transpose(1, 2, 0), (*pixels.shape[1:], 3)))
 
 
+def as_pixels(grey: Floats) -> Floats:
+    """(h, w) as pixels of one channel, (1, h, w), read-only."""
+    pixels = grey[None].astype(np.float32)
+    pixels.flags.writeable = False
+    return pixels
+
+
 def is_signed(saliency: Floats) -> bool:
     return bool((_finite(saliency) < 0).any())
 
@@ -67,15 +76,16 @@ def heat(saliency: Floats, scale: float, signed: bool | None = None) -> Picture:
     """The map alone, opaque."""
     signed = is_signed(saliency) if signed is None else signed
     level = _level(saliency, scale)
-    return colours(signed)[np.round((level + 1) * 127.5 if signed else level.clip(0, 1) * 255).astype(int)]
+    drawn: Picture = colours(signed)[np.round((level + 1) * 127.5 if signed else level.clip(0, 1) * 255).astype(int)]
+    return drawn
 
 
 def layer(saliency: Floats, scale: float) -> Picture:
     """The map to lay over a picture: the stronger, the more opaque, so that unimportant tissue stays readable."""
     signed = is_signed(saliency)
     level = _level(saliency, scale)
-    # White stands for 0 in the signed table; its outer fifths alone keep the sign visible over any picture.
-    shown = np.where(level < 0, 0.2 * (1 + level), 0.8 + 0.2 * level) * 255 if signed else level.clip(0, 1) * 255
+    # White stands for 0 in the signed table; its outer thirds alone keep the sign visible over any picture.
+    shown = np.where(level < 0, (1 + level) / 3, (2 + level) / 3) * 255 if signed else level.clip(0, 1) * 255
     alpha = np.round(np.abs(level) ** 0.75 * 255)
     return np.dstack([colours(signed)[np.round(shown).astype(int)], alpha]).astype(np.uint8)
 

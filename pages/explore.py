@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explain_core.engine import Engine
 from explain_core.export import bundle
@@ -30,7 +34,7 @@ IN_ADDRESS = {
     "method3": "explain-plus",
     "view": "overlay",
     "scale": "own",
-    "rho-value": 0.05,
+    "rho": 0.05,
 }
 
 
@@ -42,6 +46,10 @@ def shared_engine() -> Engine:
 
 def page() -> None:
     address.restore(IN_ADDRESS)
+    st.caption(
+        "Four methods answer one question: which part of the picture carries the decision? "
+        "ρ is how much of the picture they may change to find out."
+    )
     engine = shared_engine()
     desk: Desk = st.session_state.setdefault("desk", Desk(engine))
     subjects = ask(engine)
@@ -75,9 +83,7 @@ def ask(engine: Engine) -> list[Subject]:
 
 def ask_subjects(engine: Engine, chosen: source.Chosen) -> list[Subject]:
     first = subject.choose(engine, chosen.picture)
-    compared = st.segmented_control(
-        "Put beside it", list(COMPARED), format_func=COMPARED.__getitem__, key="compare", required=True
-    )
+    compared = _pick(st.container(), "Put beside it", COMPARED, "compare")
     if first is None or compared == "no":
         return [first] if first else []
     same = first.card.spec if compared == "class" else None
@@ -102,25 +108,33 @@ def show_predictions(found: Subject) -> None:
 def compare_on(desk: Desk, subjects: list[Subject]) -> None:
     """Views, panels, and the fragment that fills them."""
     left, right = st.columns([3, 1.2], vertical_alignment="bottom")
-    view = left.segmented_control("View", list(VIEWS), format_func=VIEWS.__getitem__, key="view", required=True)
-    right.segmented_control("Colour scale", list(SCALES), format_func=SCALES.__getitem__, key="scale", required=True)
+    view = _pick(left, "View", VIEWS, "view")
+    _pick(right, "Colour scale", SCALES, "scale")
     slider_place = st.container()
     chosen = []
     for number, column in enumerate(st.columns(COLUMNS)):
         with column:
-            chosen.append(choices.ask(number, view or "overlay"))
+            chosen.append(choices.ask(number, view))
     asked = [choices.panel(choice, found, row) for row, found in enumerate(subjects) for choice in chosen]
-    rho = nearest(st.session_state["rho-value"])
+    rho = nearest(st.session_state["rho"])
     desk.want([wish for panel in asked for wish in panel.wishes(rho)])
     st.fragment(show, run_every=0.5 if desk.busy else None)(desk, asked, slider_place)
 
 
-def show(desk: Desk, asked: list[Panel], slider_place: st.delta_generator.DeltaGenerator) -> None:
+def _pick(place: DeltaGenerator, label: str, options: Mapping[str, str], key: str) -> str:
+    """One of a few, by buttons."""
+    picked = place.segmented_control(
+        label, list(options), format_func=options.__getitem__, key=key, required=True, wrap=True
+    )
+    return str(picked)
+
+
+def show(desk: Desk, asked: list[Panel], slider_place: DeltaGenerator) -> None:
     """Slider, panels and curves; while something is being solved this runs twice a second."""
     was_busy = desk.busy
     desk.poll()
     with slider_place:
-        index, opacity = ask_rho()
+        rho = ask_rho()
     show_progress(desk)
     scales = panels.shared_scales(asked, desk) if st.session_state["scale"] == "shared" else [None] * len(RHO_GRID)
     rows = [asked[start : start + COLUMNS] for start in range(0, len(asked), COLUMNS)]
@@ -129,31 +143,31 @@ def show(desk: Desk, asked: list[Panel], slider_place: st.delta_generator.DeltaG
             st.markdown(f"**{row[0].subject.title}**")
         for column, panel in zip(st.columns(COLUMNS), row, strict=True):
             with column:
-                viewer(f"panel{panel.number}", panels.data_of(panel, desk, index, opacity, scales))
-    show_curves(desk, asked, RHO_GRID[index])
+                viewer(f"panel{panel.number}", panels.data_of(panel, desk, scales))
+    show_curves(desk, asked, rho)
     offer_downloads(desk, asked)
     if was_busy and not desk.busy:
         st.rerun()
 
 
-def ask_rho() -> tuple[int, int]:
-    """The two sliders: ρ, and the opacity of the overlay."""
+def ask_rho() -> float:
+    """The two sliders, ρ and the opacity of the overlay; returns ρ."""
     wide, narrow = st.columns([3, 1.2])
     with wide:
-        start = RHO_GRID.index(nearest(st.session_state["rho-value"]))
-        texts = [f"{rho:g}" for rho in RHO_GRID]
-        index = bar("rho", "Size of the change, ρ (RMS, pixels in 0 … 1):", texts, figures.TICKS, start)
-        st.session_state["rho-value"] = RHO_GRID[index]
+        start = RHO_GRID.index(nearest(st.session_state["rho"]))
+        texts, everyone = [f"{rho:g}" for rho in RHO_GRID], list(range(len(RHO_GRID)))
+        index = bar("rho", "Size of the change, ρ (RMS, pixels in 0 … 1):", texts, everyone, start)
     with narrow:
         texts = [f"{step / panels.OPACITIES:.0%}" for step in range(panels.OPACITIES + 1)]
-        opacity = bar("opacity", "Opacity of the overlay:", texts, [0, 5, 10], 7)
+        bar("opacity", "Opacity of the overlay:", texts, [0, 5, 10], 7)
+    st.session_state["rho"] = RHO_GRID[index]
     address.store(IN_ADDRESS)
-    return index, opacity
+    return RHO_GRID[index]
 
 
 def show_progress(desk: Desk) -> None:
     """Always the same height, so that nothing jumps when the last answer arrives."""
-    with st.container(horizontal=True, vertical_alignment="center", height=56, border=False):
+    with st.container(horizontal=True, vertical_alignment="center", height=48, border=False):
         if desk.busy:
             st.progress(desk.progress, text=f"{desk.done} of {desk.of} explanations solved")
             if st.button("Cancel", key="cancel", width=110):
@@ -198,9 +212,7 @@ def offer_downloads(desk: Desk, asked: list[Panel]) -> None:
         name, classes = st.session_state["picture-name"], row[0].subject.card.classes
         st.download_button(
             f"Download {len(answers)} explanations (npz, PNG, JSON)",
-            data=lambda answers=answers, name=name, classes=classes: bundle(
-                answers.values(), image=name, classes=classes
-            ),
+            data=partial(bundle, list(answers.values()), image=name, classes=classes),
             file_name=f"rhoscope-{name}.zip" if start == 0 else f"rhoscope-{name}-second.zip",
             mime="application/zip",
             key=f"download{start}",

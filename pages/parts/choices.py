@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explain_core.engine.jobs import Job
+from explain_core.engine import Job
 from explain_core.methods import METHODS
 from explain_core.methods.base import Method
 from explain_core.params import Params
@@ -44,17 +44,16 @@ def ask(number: int, view: str) -> Choice:
     key = f"method{number}"
     if st.session_state[key] not in METHODS:
         st.session_state[key] = next(iter(METHODS))
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        name = st.selectbox(
-            f"Method {number + 1}",
-            list(METHODS),
-            format_func=lambda name: METHODS[name].title,
-            key=key,
-            label_visibility="collapsed",
-        )
-        method = METHODS[name]
-        with st.popover("", icon=":material/tune:", help=f"Settings of panel {number + 1}, {method.title}"):
-            return _settings(number, method, view)
+    name = st.selectbox(
+        f"Method {number + 1}",
+        list(METHODS),
+        format_func=lambda name: METHODS[name].title,
+        key=key,
+        label_visibility="collapsed",
+    )
+    method = METHODS[name]
+    with st.popover("Settings", icon=":material/tune:", width="stretch", help=f"Of panel {number + 1}, {method.title}"):
+        return _settings(number, method, view)
 
 
 def _settings(number: int, method: Method, view: str) -> Choice:

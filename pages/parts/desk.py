@@ -5,35 +5,22 @@ Streamlit runs the page again at every click; the desk remembers, so that nothin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from explain_core.engine.jobs import Job
+from explain_core.engine import Job, Ticket
 from explain_core.errors import Cancelled, RhoscopeError
+from explain_core.params import Params
 from explain_core.records import Answer, Floats
 
 Outcome = Answer | RhoscopeError
 
 
-class Ticket(Protocol):
-    """What the engine gives for a job."""
-
-    @property
-    def state(self) -> str: ...
-
-    @property
-    def progress(self) -> float: ...
-
-    def result(self, timeout: float | None = None) -> Answer: ...
-
-    def cancel(self) -> None: ...
-
-
 class Submits(Protocol):
     """The part of the engine that a desk needs."""
 
-    def submit(self, job: Job, pixels: Floats, priority: int = 0) -> Ticket: ...
+    def submit_all(self, questions: Iterable[tuple[Job, Floats]], priority: int = 0) -> list[Ticket]: ...
 
 
 @dataclass(frozen=True)
@@ -60,15 +47,21 @@ class Desk:
         for job in [job for job in self._tickets if job not in self._wishes]:
             self._tickets.pop(job).cancel()
         self._outcomes = {job: outcome for job, outcome in self._outcomes.items() if job in self._wishes}
-        for wish in sorted(self._wishes.values(), key=lambda wish: wish.priority):
-            if wish.job not in self._tickets and wish.job not in self._outcomes:
-                self._ask(wish)
+        self._ask([wish for wish in wishes if wish.job not in self._tickets and wish.job not in self._outcomes])
 
-    def _ask(self, wish: Wish) -> None:
-        try:
-            self._tickets[wish.job] = self._engine.submit(wish.job, wish.pixels, priority=wish.priority)
-        except RhoscopeError as error:
-            self._outcomes[wish.job] = error
+    def _ask(self, wishes: Sequence[Wish]) -> None:
+        """What may share a batch is handed in together; what cannot be asked has its error as the outcome."""
+        groups: dict[tuple[int, str, str, Params], list[Wish]] = {}
+        for wish in sorted(wishes, key=lambda wish: wish.priority):
+            job = wish.job
+            groups.setdefault((wish.priority, job.method, job.model, job.params), []).append(wish)
+        for (priority, *_), group in groups.items():
+            jobs = [wish.job for wish in group]
+            try:
+                tickets = self._engine.submit_all([(wish.job, wish.pixels) for wish in group], priority)
+                self._tickets.update(zip(jobs, tickets, strict=True))
+            except RhoscopeError as error:
+                self._outcomes.update(dict.fromkeys(jobs, error))
 
     def poll(self) -> None:
         """Takes in what is finished; also tells the engine that somebody still waits."""
@@ -117,10 +110,10 @@ class Desk:
 
     def resume(self) -> None:
         """Asks again for what was given up."""
-        for job, outcome in list(self._outcomes.items()):
-            if isinstance(outcome, Cancelled):
-                del self._outcomes[job]
-                self._ask(self._wishes[job])
+        again = [job for job, outcome in self._outcomes.items() if isinstance(outcome, Cancelled)]
+        for job in again:
+            del self._outcomes[job]
+        self._ask([self._wishes[job] for job in again])
 
 
 def _outcome(ticket: Ticket) -> Outcome:

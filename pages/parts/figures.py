@@ -79,6 +79,3 @@ def flip(curve: Curve) -> str:
     if curve.flips_at is None:
         return f"does not change up to ρ = {max(curve.rho):g}"
     return f"changes from ρ = {curve.flips_at:g}"
-
-
-TICKS = [RHO_GRID.index(value) for value in (1e-4, 1e-3, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3)]

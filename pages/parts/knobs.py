@@ -32,7 +32,9 @@ def reset(schema: type[Params], key: str) -> None:
 
 def _ask_one(knob: Knob, key: str) -> Any:
     label = knob.name.replace("_", " ")
-    if knob.optional and st.checkbox(f"{label}: {AUTO}", knob.default is None, key=f"{key}.{AUTO}", help=knob.help):
+    if knob.optional and st.checkbox(
+        f"{label}: {AUTO}", knob.default is None, key=f"{key}.{AUTO}", persist_state="session", help=knob.help
+    ):
         return None
     value = _widget(knob, label, key)
     fault = knob.fault(value)
@@ -45,14 +47,16 @@ def _widget(knob: Knob, label: str, key: str) -> Any:
     match knob.rule:
         case Choice(options):
             start = options.index(knob.default) if knob.default in options else 0
-            return st.selectbox(label, options, index=start, key=key, help=knob.help)
+            return st.selectbox(label, options, index=start, key=key, persist_state="session", help=knob.help)
         case Range() as rule:
             return _number(knob, rule, label, key)
         case Pattern(_, hint):
-            return st.text_input(label, knob.default or "", key=key, help=f"{knob.help} {hint}")
+            return st.text_input(
+                label, knob.default or "", key=key, persist_state="session", help=f"{knob.help} {hint}"
+            )
     if knob.kind is bool:
-        return st.toggle(label, bool(knob.default), key=key, help=knob.help)
-    return st.text_input(label, str(knob.default or ""), key=key, help=knob.help)
+        return st.toggle(label, bool(knob.default), key=key, persist_state="session", help=knob.help)
+    return st.text_input(label, str(knob.default or ""), key=key, persist_state="session", help=knob.help)
 
 
 def _number(knob: Knob, rule: Range, label: str, key: str) -> Any:
@@ -69,5 +73,6 @@ def _number(knob: Knob, rule: Range, label: str, key: str) -> Any:
         step=step,
         format=None if kind is int else "%g",
         key=key,
+        persist_state="session",
         help=f"{knob.help} {span}.",
     )

@@ -20,12 +20,12 @@ MOST_NUMBERS = 5
 Cell = dict[str, Any]
 
 
-def data_of(panel: Panel, desk: Desk, index: int, opacity: int, scales: Sequence[float | None]) -> dict[str, Any]:
+def data_of(panel: Panel, desk: Desk, scales: Sequence[float | None]) -> dict[str, Any]:
     """What the panel component needs: `cells`, and for each value of ρ which of them (`at`).
 
     `scales` gives, per value of ρ, the scale that all panels share, or None for each picture's own.
     """
-    channels, height, width = panel.subject.pixels.shape
+    height, width = panel.subject.pixels.shape[1:]
     cells: list[Cell] = []
     at: list[int] = []
     for job, scale in zip(panel.jobs, scales, strict=True):
@@ -36,8 +36,6 @@ def data_of(panel: Panel, desk: Desk, index: int, opacity: int, scales: Sequence
     return {
         "cells": cells or [_blank(panel.obstacle or "")],
         "at": at or [0] * len(RHO_GRID),
-        "index": index,
-        "opacity": opacity,
         "opacities": OPACITIES,
         "aspect": f"{width} / {height}",
         "small": max(height, width) < SMALL,
@@ -129,7 +127,7 @@ def facts(answer: Answer, classes: Sequence[str]) -> list[tuple[str, str]]:
         (target, _arrow(f"{answer.p_before:.1%}", None if answer.p_after is None else f"{answer.p_after:.1%}")),
     ]
     if answer.rmse is not None and answer.largest_change is not None:
-        rows += [("RMSE", _rmse(answer)), ("Largest change", f"{answer.largest_change:.1f} of 255 grey levels")]
+        rows += [("RMSE", _rmse(answer)), ("Largest change", f"{answer.largest_change:.1f} grey levels")]
     rows += [("Cost", f"{answer.provenance.units:g} passes, {answer.provenance.seconds:.2g} s")]
     rows += [(name.replace("_", " "), f"{value:.4g}") for name, value in list(answer.numbers.items())[:MOST_NUMBERS]]
     return rows
@@ -137,8 +135,9 @@ def facts(answer: Answer, classes: Sequence[str]) -> list[tuple[str, str]]:
 
 def _rmse(answer: Answer) -> str:
     rho = answer.provenance.rho
-    of = "" if rho is None else f" of ρ {rho:g}"
-    return f"{answer.rmse:.3g}{of}{', inside the ball' if stayed_inside(answer) else ''}"
+    if rho is None:
+        return f"{answer.rmse:.3g}, no bound"
+    return f"{answer.rmse:.3g}, {'inside the ball' if stayed_inside(answer) else f'all of ρ {rho:g}'}"
 
 
 def _decision(probabilities: Any, classes: Sequence[str]) -> str | None:

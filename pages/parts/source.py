@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from explain_core import render
-from explain_core.data.images import Picture, read_picture
+from explain_core.data.images import Picture, image_key, read_picture
 from explain_core.data.phantom import Phantom, gallery
 from explain_core.errors import RhoscopeError
 
@@ -36,7 +36,7 @@ def choose() -> Chosen | None:
     if st.session_state["source"] not in offered:
         st.session_state["source"] = "phantom"
     source = st.segmented_control(
-        "Picture", offered, format_func=SOURCES.__getitem__, key="source", required=True, width="stretch"
+        "Picture", offered, format_func=SOURCES.__getitem__, key="source", required=True, width="stretch", wrap=True
     )
     try:
         if source == "upload":
@@ -59,8 +59,10 @@ def _phantom() -> Chosen:
         st.session_state["phantom"] = 0
     index = st.selectbox("Phantom", range(len(names)), format_func=names.__getitem__, key="phantom")
     phantom = phantoms()[names[index]]
-    picture = Picture.of_phantom(phantom)
-    return Chosen(picture, f"phantom-{index}", f"Synthetic mammogram: {names[index]}", phantom)
+    pixels = render.as_pixels(phantom.pixels)
+    return Chosen(
+        Picture(pixels, image_key(pixels)), f"phantom-{index}", f"Synthetic mammogram: {names[index]}", phantom
+    )
 
 
 def _upload() -> Chosen | None:

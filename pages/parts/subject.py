@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +11,7 @@ import streamlit as st
 
 from explain_core.data.images import Picture, fit, image_key
 from explain_core.engine import ModelCard
-from explain_core.errors import RhoscopeError, SpecError
+from explain_core.errors import RhoscopeError
 from explain_core.models.zoo import known_specs
 from explain_core.path import ranking
 from explain_core.records import Floats
@@ -23,7 +22,7 @@ FIRST_GUESSES = {"top1": "Predicted", "top2": "Runner-up"}
 class Predicts(Protocol):
     """The part of the engine that knows models."""
 
-    def open(self, spec: str) -> ModelCard: ...
+    def open(self, spec: str, allow_code: Path | None = None) -> ModelCard: ...
 
     def predict(self, spec: str, pixels: Floats) -> Floats: ...
 
@@ -56,16 +55,14 @@ def choose(engine: Predicts, picture: Picture, suffix: str = "", *, model: str |
     if not spec:
         return None
     try:
-        check_code(spec)
         with st.spinner("Opening the model …", show_time=True):
-            card = engine.open(spec)
+            card = engine.open(spec, code_folder())
             pixels = fit(picture, card.input)
-            image = image_key(pixels)
-            probabilities = _predict(engine, card, pixels, image)
+            probabilities = engine.predict(card.spec, pixels)
     except RhoscopeError as error:
         st.error(str(error))
         return None
-    return Subject(card, pixels, image, probabilities, _ask_target(card, probabilities, suffix))
+    return Subject(card, pixels, image_key(pixels), probabilities, _ask_target(card, probabilities, suffix))
 
 
 def _ask_model(suffix: str) -> str | None:
@@ -78,25 +75,10 @@ def _ask_model(suffix: str) -> str | None:
     )
 
 
-def check_code(spec: str) -> None:
-    """Raises SpecError for a user's own code outside the folder that was opened for it."""
-    code = re.match(r"(.+\.py):", spec)
-    if code is None:
-        return
+def code_folder() -> Path | None:
+    """Whose code may be run; None: nobody's."""
     folder = os.environ.get("RHOSCOPE_ALLOW_CODE")
-    if not folder:
-        raise SpecError(f"{spec!r} is code: start the app with `rhoscope app --allow-code DIR` to open a folder of it.")
-    if not Path(code[1]).resolve().is_relative_to(Path(folder).resolve()):
-        raise SpecError(f"{spec!r} lies outside the folder that was opened for code; put the file there.")
-
-
-def _predict(engine: Predicts, card: ModelCard, pixels: Floats, image: str) -> Floats:
-    """Asked once per model and picture: the page runs again at every click."""
-    kept: dict[tuple[str, str], Floats] = st.session_state.setdefault("predictions", {})
-    asked = (card.sha256, image)
-    if asked not in kept:
-        kept[asked] = engine.predict(card.spec, pixels)
-    return kept[asked]
+    return Path(folder) if folder else None
 
 
 def _ask_target(card: ModelCard, probabilities: Floats, suffix: str) -> int:

@@ -22,15 +22,11 @@ def _component(name: str) -> Any:
 _bar, _panel = _component("bar"), _component("panel")
 
 
-def bar(name: str, label: str, values: list[str], ticks: list[int], index: int) -> int:
-    """A slider over texts; returns the index it rests on, which is also kept under `name` in the session."""
-
-    def moved() -> None:
-        st.session_state[name] = st.session_state[f"{name}-bar"]["index"]
-
-    data = {"id": name, "label": label, "values": values, "ticks": ticks, "index": index}
-    _bar(key=f"{name}-bar", data=data, on_index_change=moved)
-    return int(st.session_state.get(name, index))
+def bar(name: str, label: str, values: list[str], ticks: list[int], start: int) -> int:
+    """A slider over texts; returns the index it rests on, `start` until somebody moves it."""
+    data = {"id": name, "label": label, "values": values, "ticks": ticks, "index": start}
+    moved = _bar(key=f"{name}-bar", data=data, on_index_change=lambda: None).index
+    return start if moved is None else int(moved)
 
 
 def panel(key: str, data: dict[str, Any]) -> None:

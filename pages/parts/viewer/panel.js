@@ -15,12 +15,12 @@ export default function ({ data, parentElement }) {
 
   const draw = () => {
     const state = window.rhoscope ?? {};
-    const cell = data.cells[data.at[state.rho ?? data.index]];
+    const cell = data.cells[data.at[state.rho ?? 0]];
     box.style.aspectRatio = data.aspect;
     box.classList.toggle("small", data.small);
     place(under, data.under && !cell.alone ? data.under : null, cell.over ? "" : cell.alt);
     place(over, cell.over, cell.alt);
-    over.style.opacity = cell.alone ? 1 : (state.opacity ?? data.opacity) / data.opacities;
+    over.style.opacity = cell.alone ? 1 : (state.opacity ?? data.opacities) / data.opacities;
     const note = find(".panel-note");
     note.hidden = !cell.note;
     note.textContent = cell.note;
