@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -50,15 +51,11 @@ def stayed_inside(answer: Answer) -> bool:
     return rho is not None and rmse is not None and rmse < INSIDE * rho
 
 
-def is_finite(answer: Answer) -> bool:
-    """Whether every value of the map, and of the changed picture, is a number."""
-    arrays = (answer.saliency, answer.perturbed, answer.after)
-    return all(bool(np.isfinite(array).all()) for array in arrays if array is not None)
-
-
 def nearest(rho: float) -> float:
-    """The value of the grid that lies nearest to ρ, by ratio."""
-    return min(RHO_GRID, key=lambda value: abs(np.log(value / rho)))
+    """The value of the grid that lies nearest to ρ, by ratio; any number has one."""
+    if not rho > 0:
+        return RHO_GRID[0]
+    return min(RHO_GRID, key=lambda value: abs(math.log(value / rho)))
 
 
 def ranking(probabilities: Floats) -> list[int]:

@@ -101,7 +101,7 @@ def overlay(answer: Answer, opacity: float = 0.7) -> Picture:
 def gain_of(change: Floats) -> int:
     """The largest round gain at which 99.5 % of the change still fits between black and white."""
     size = float(np.percentile(np.abs(_finite(change)), PERCENTILE))
-    fitting = [gain for gain in GAINS if gain * size <= 0.5]
+    fitting = [gain for gain in GAINS if gain * size <= 0.5 * (1 + 1e-6)]
     return fitting[-1] if fitting else 1
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from explain_core.path import RHO_GRID, Curve
+from explain_core.path import Curve
 
 # Okabe and Ito's colours, told apart by the colour-blind and on light and dark alike.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
