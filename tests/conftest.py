@@ -77,10 +77,10 @@ def in_place() -> nn.Module:
 
 
 def transformer() -> nn.Module:
-    net = VisionTransformer(
+    net: nn.Module = VisionTransformer(
         image_size=SIDE, patch_size=8, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=5
     )
-    nn.init.normal_(net.heads.head.weight)  # torchvision starts it at zero: every class would be alike
+    nn.init.normal_(net.get_parameter("heads.head.weight"))  # torchvision starts it at zero: every class would be alike
     return net
 
 

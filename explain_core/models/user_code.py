@@ -76,7 +76,7 @@ def user_classifier(spec: str, file: Path, function: str, weights: Path | None) 
     made.eval()
     model = made if isinstance(made, Classifier) else _classifier(spec, made)
     model.spec = spec
-    _probe(spec, model)
+    _run(spec, model.eval(), model.input)  # a Classifier says itself where outputs and names do not fit
     return model
 
 
@@ -143,6 +143,8 @@ def _declared(spec: str, given: Any) -> Declared:
     for name in ("kind", "channels"):
         if name not in given:
             raise ModelError(f"{spec}: `rhoscope` does not declare {name!r}, and it is never guessed; {EXAMPLE}")
+    if given["channels"] not in (1, 3):
+        raise ModelError(f"{spec}: {given['channels']} input channels: a classifier takes 1 or 3.")
     return Declared(**given)
 
 
@@ -152,11 +154,6 @@ def _count(spec: str, net: nn.Module, declared: Declared) -> tuple[str, ...]:
         return ("negative", "positive")
     output = _run(spec, net, declared.input)
     return numbered(output.shape[1] if output.ndim > 1 else 1)
-
-
-def _probe(spec: str, model: Classifier) -> None:
-    """Outputs and class names must fit together; a Classifier says itself where they do not."""
-    _run(spec, model, model.input)
 
 
 def _run(spec: str, net: nn.Module, input: InputSpec) -> Tensor:

@@ -7,6 +7,7 @@ with the shape that was found and the shape that was needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -70,7 +71,7 @@ def undrawn(build: Callable[[], nn.Module]) -> nn.Module:
 
 def count_classes(build: Callable[[int], nn.Module], tensors: Tensors, default: int) -> int:
     """For how many classes weights were made, from the first tensor whose shape depends on it."""
-    two, three = (blank(lambda count=count: build(count)).state_dict() for count in (2, 3))
+    two, three = (blank(partial(build, count)).state_dict() for count in (2, 3))
     for key, tensor in two.items():
         depends = [axis for axis, pair in enumerate(zip(tensor.shape, three[key].shape, strict=True)) if pair == (2, 3)]
         if depends:
