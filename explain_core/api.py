@@ -13,6 +13,7 @@ from torch import Tensor
 from explain_core.data.images import image_key
 from explain_core.engine.batches import Row, make_row
 from explain_core.engine.jobs import Job, Pixels, check_pixels, rho_for
+from explain_core.engine.lending import lend
 from explain_core.engine.library import Held, choose_device, hold
 from explain_core.engine.predictions import predict
 from explain_core.engine.schedule import Scheduler
@@ -72,7 +73,8 @@ def explain(
         for value in rhos
     ]
     rows = [make_row(held, METHODS, job, picture) for job, picture in jobs]
-    return _solve(rows, Scheduler(held.device, most_rows=chunk), progress or (lambda _: None))
+    with lend(held.model):
+        return _solve(rows, Scheduler(held.device, most_rows=chunk), progress or (lambda _: None))
 
 
 def _solve(rows: Sequence[Row], scheduler: Scheduler, progress: Callable[[float], None]) -> list[Answer]:

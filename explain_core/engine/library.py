@@ -59,7 +59,9 @@ class Library:
 
         with gate:
             if spec not in self._held:
-                self._held[spec] = hold(load_model(spec, allow_code=allow_code), spec, self._device, self._methods)
+                # Nobody else has this model: kept ready, it costs little to lend at every step.
+                model = load_model(spec, allow_code=allow_code).eval().requires_grad_(False)
+                self._held[spec] = hold(model, spec, self._device, self._methods)
             return self._held[spec]
 
     def add(self, name: str, model: Classifier) -> Held:

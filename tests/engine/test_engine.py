@@ -31,7 +31,7 @@ from explain_core.errors import (
 from explain_core.methods import METHODS
 from explain_core.models.classifier import Classifier
 from explain_core.records import Answer, Floats
-from tests.engine.walking import PATIENCE, Bench, Walk, WalkParams
+from tests.engine.walking import PATIENCE, Bench, Clock, Glance, Walk, WalkParams
 
 
 def same(one: Answer, other: Answer) -> bool:
@@ -285,26 +285,6 @@ def test_a_row_too_large_for_memory_says_so(bench: Bench, pictures: list[Floats]
         bench.engine.submit(bench.job("walk", pictures[0]), pictures[0]).result(PATIENCE)
 
 
-@pytest.mark.parametrize("method", ["ape", "explain-plus", "perceptual-ball"])
-def test_a_recorded_chunk_gives_the_same_bits_again(bench: Bench, pictures: list[Floats], method: str) -> None:
-    questions = [
-        (bench.job(method, picture, rho=rho), picture) for picture in pictures[:3] for rho in (0.02, 0.05)
-    ]
-    first = [ticket.result(PATIENCE) for ticket in bench.engine.submit_all(questions)]
-    by_key = {job.key: (job, pixels) for job, pixels in questions}
-    chunk = [by_key[key] for key in first[0].provenance.chunk]
-    again = bench.engine.replay(chunk, first[0].provenance.drops)
-    found = {answer.provenance.chunk[i]: answer for i, answer in enumerate(again) if answer}
-    for answer in first:
-        if answer.provenance.chunk == first[0].provenance.chunk:
-            key = next(key for key, (job, _) in by_key.items() if _is_of(job, answer))
-            assert same(found[key], answer)
-
-
-def _is_of(job: Job, answer: Answer) -> bool:
-    return (job.image, job.rho) == (answer.provenance.image_sha256, answer.provenance.rho)
-
-
 def test_a_chunk_that_rows_left_is_replayed_with_their_leaving(bench: Bench, pictures: list[Floats]) -> None:
     bench.walk.hold(after=6)
     questions = bench.questions("walk", pictures[:5], steps=20)
@@ -321,34 +301,43 @@ def test_a_chunk_that_rows_left_is_replayed_with_their_leaving(bench: Bench, pic
     assert all(same(a, b) for a, b in zip([a for a in again if a], first, strict=True))
 
 
-def test_sixteen_threads_get_what_one_would(bench: Bench, pictures: list[Floats]) -> None:
-    was = {name: tensor.clone() for name, tensor in bench.model.state_dict().items()}
-    bench.model.train()
-    for parameter in list(bench.model.parameters())[::2]:
+def test_sixteen_threads_get_what_one_would(tiny: Classifier, pictures: list[Floats]) -> None:
+    """In float64, where a batch rounds like a single run: in float32 a hundred steps amplify the last bit."""
+    model = tiny.double().train()
+    for parameter in list(model.parameters())[::2]:
         parameter.requires_grad_(False)
-    flags = [p.requires_grad for p in bench.model.parameters()]
-    random = torch.get_rng_state()
-    questions = [
-        (bench.job(method, picture, rho=None if method == "gradcam" else 0.05), picture)
-        for picture in pictures[:4]
-        for method in METHODS
-    ]
-    with ThreadPoolExecutor(16) as pool:
-        threaded = list(pool.map(lambda q: bench.engine.submit(*q).result(PATIENCE), questions, timeout=PATIENCE))
-    for (job, pixels), answer in zip(questions, threaded, strict=True):
-        (alone,) = bench.engine.replay([(job, pixels)])
-        assert alone is not None
-        assert np.allclose(alone.before, answer.before, atol=1e-6)
-        if job.method == "gradcam":
-            assert np.allclose(alone.saliency, answer.saliency, atol=1e-5)
-        elif np.ptp(alone.saliency) > 0:
-            assert spearmanr(alone.saliency.ravel(), answer.saliency.ravel()).statistic >= 0.99, job.method
-    assert all(torch.equal(tensor, was[name]) for name, tensor in bench.model.state_dict().items())
-    assert all(module.training for module in bench.model.modules())
-    assert [p.requires_grad for p in bench.model.parameters()] == flags
-    assert all(p.grad is None for p in bench.model.parameters())
+    was = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    flags, random = [p.requires_grad for p in model.parameters()], torch.get_rng_state()
+    with Engine("cpu") as engine:
+        asked = Bench(engine, engine.add("tiny", model), model, Walk(), Walk(), Glance(), Clock())
+        questions = [(asked.job(m, p, rho=0.05), p) for p in pictures[:4] for m in METHODS]
+        alone = [engine.replay([question])[0] for question in questions]
+        with ThreadPoolExecutor(16) as pool:
+            threaded = list(pool.map(lambda question: engine.submit(*question).result(PATIENCE), questions))
+    for (job, _), one, other in zip(questions, alone, threaded, strict=True):
+        assert one is not None
+        assert np.allclose(one.before, other.before, atol=1e-6)
+        if METHODS[job.method].rho == "none":
+            assert np.allclose(one.saliency, other.saliency, atol=1e-5)
+        elif np.ptp(one.saliency) > 0:
+            assert spearmanr(one.saliency.ravel(), other.saliency.ravel()).statistic >= 0.99, job.method
+    assert all(torch.equal(tensor, was[name]) for name, tensor in model.state_dict().items())
+    assert all(module.training for module in model.modules())
+    assert [p.requires_grad for p in model.parameters()] == flags
+    assert all(p.grad is None for p in model.parameters())
     assert torch.equal(torch.get_rng_state(), random)
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in bench.model.modules())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_what_sixteen_threads_got_can_be_replayed_to_the_bit(bench: Bench, pictures: list[Floats]) -> None:
+    questions = [(bench.job(m, p, rho=0.05), p) for p in pictures[:4] for m in METHODS]
+    with ThreadPoolExecutor(16) as pool:
+        tickets = list(pool.map(lambda question: bench.engine.submit(*question), questions))
+    by_key = {ticket.job.key: (ticket.job, pixels) for ticket, (_, pixels) in zip(tickets, questions, strict=True)}
+    answers = {ticket.job.key: ticket.result(PATIENCE) for ticket in tickets}
+    for chunk in {answer.provenance.chunk for answer in answers.values()}:
+        again = bench.engine.replay([by_key[key] for key in chunk])
+        assert all(found and same(found, answers[key]) for key, found in zip(chunk, again, strict=True))
 
 
 def test_predictions_come_between_steps_and_are_kept(bench: Bench, pictures: list[Floats]) -> None:

@@ -13,7 +13,7 @@ from explain_core.data.images import image_key
 from explain_core.engine import Engine, Job, ModelCard
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier, pick
-from explain_core.params import Params, Range
+from explain_core.params import Params, Range, knobs
 from explain_core.records import Floats
 from explain_core.types import Explanation, Passes, Question, Step, Working
 
@@ -134,7 +134,8 @@ class Bench:
     clock: Clock
 
     def job(self, method: str, picture: Floats, *, target: int = 1, rho: float | None = None, steps: int = 40) -> Job:
-        params = WalkParams(steps) if method in ("walk", "other") else self.engine.methods[method].params()
+        schema = self.engine.methods[method].params
+        params = schema.build({"steps": steps} if any(knob.name == "steps" for knob in knobs(schema)) else {})
         return Job(self.card.spec, self.card.sha256, method, image_key(picture), target, params, rho)
 
     def questions(
