@@ -21,6 +21,7 @@ from explain_core.errors import ImageError, InputError, ParamError, TargetError
 from explain_core.methods import METHODS, get_method
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier
+from explain_core.models.zoo import load_model
 from explain_core.records import Answer
 
 Array = Tensor | NDArray[Any]
@@ -92,8 +93,6 @@ def _solve(rows: Sequence[Row], scheduler: Scheduler, progress: Callable[[float]
 
 def _hold(model: Classifier | str, device: str) -> Held:
     if isinstance(model, str):
-        from explain_core.models.zoo import load_model
-
         return hold(load_model(model), model, choose_device(device), METHODS)
     where = model.mean.device if device == "auto" else choose_device(device)
     return hold(model, model.spec or type(model.net).__name__, where, METHODS)

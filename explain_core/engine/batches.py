@@ -231,7 +231,7 @@ class Run:
             self.exhausted = True
             return
         if not isinstance(error, RhoscopeError):
-            log.error("%s stopped", self._method.name, exc_info=error)
+            log.info("%s stopped", self._method.name, exc_info=error)
             told = f"{self._method.name} stopped on an unforeseen error ({one_line(error)})"
             error = MethodError(f"{told}; try another model or method.")
         self.results = [error.with_traceback(None)] * len(self.rows)

@@ -17,6 +17,7 @@ from explain_core.engine.lending import lend
 from explain_core.errors import ModelError, RhoscopeError, WeightsError
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier, InputSpec, Kind
+from explain_core.models.zoo import load_model
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,6 @@ class Library:
         """The model of that name, loaded at the first call; raises ModelError."""
         with self._guard:
             gate = self._gates.setdefault(spec, threading.Lock())
-        from explain_core.models.zoo import load_model
-
         with gate:
             if spec not in self._held:
                 # Nobody else has this model: kept ready, it costs little to lend at every step.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ from explain_core.errors import (
     ModelError,
     ParamError,
     RhoscopeError,
+    SpecError,
     TargetError,
     WeightsError,
 )
@@ -249,18 +250,16 @@ def test_no_picture_before_the_first_step(bench: Bench, pictures: list[Floats]) 
     ],
 )
 def test_a_failure_is_its_own_rows_alone(
-    bench: Bench, pictures: list[Floats], fault: BaseException, kind: type[RhoscopeError], told: str,
-    caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+    bench: Bench, pictures: list[Floats], fault: BaseException, kind: type[RhoscopeError], told: str
+) -> None:
     bench.walk.fault = fault
-    with caplog.at_level(logging.CRITICAL, logger="rhoscope"):
-        failing = bench.engine.submit_all(bench.questions("walk", pictures[:2]))
-        others = bench.engine.submit_all(bench.questions("other", pictures[:2]))
-        for ticket in failing:
-            with pytest.raises(kind, match=re.escape(told)) as caught:
-                ticket.result(PATIENCE)
-            assert "\n" not in str(caught.value)
-            assert ticket.state == "failed"
+    failing = bench.engine.submit_all(bench.questions("walk", pictures[:2]))
+    others = bench.engine.submit_all(bench.questions("other", pictures[:2]))
+    for ticket in failing:
+        with pytest.raises(kind, match=re.escape(told)) as caught:
+            ticket.result(PATIENCE)
+        assert "\n" not in str(caught.value)
+        assert ticket.state == "failed"
     assert all(ticket.result(PATIENCE) for ticket in others)
     bench.walk.fault = None
     assert bench.engine.submit(*bench.questions("walk", pictures[:1])[0]).result(PATIENCE)
@@ -439,6 +438,32 @@ def test_a_card_says_what_cannot_be_done(bench: Bench, pictures: list[Floats], t
         bench.engine.submit(job, pictures[0])
 
 
+FACTORY = """
+from pathlib import Path
+from torch import nn
+from explain_core.models.classifier import Classifier, InputSpec
+
+def net():
+    with (Path(__file__).parent / "calls").open("a") as calls:
+        calls.write("x")
+    layers = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Classifier(layers, classes=("no", "yes"), kind="softmax", input=InputSpec(1, smallest=3))
+"""
+
+
+def test_a_model_is_loaded_once_for_everybody(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(FACTORY)
+    spec = f"{tmp_path}/own.py:net"
+    with pytest.raises(SpecError):
+        bench.engine.open(spec)
+    with ThreadPoolExecutor(8) as pool:
+        cards = list(pool.map(lambda _: bench.engine.open(spec, allow_code=tmp_path), range(8)))
+    assert all(card is cards[0] for card in cards)
+    assert (tmp_path / "calls").read_text() == "x"
+    assert (cards[0].spec, cards[0].classes, cards[0].kind) == (spec, ("no", "yes"), "softmax")
+    assert bench.engine.predict(spec, np.zeros((1, 8, 8), np.float32)).shape == (2,)
+
+
 def test_weights_that_are_not_numbers_are_refused(bench: Bench, tiny: Classifier) -> None:
     with torch.no_grad():
         next(iter(tiny.parameters())).fill_(float("nan"))
@@ -449,3 +474,16 @@ def test_weights_that_are_not_numbers_are_refused(bench: Bench, tiny: Classifier
 def test_a_device_that_is_not_there() -> None:
     with pytest.raises(ModelError, match="auto, cpu, cuda"):
         Engine("tpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+def test_on_an_accelerator_a_chunk_is_replayed_to_the_bit(tiny: Classifier, pictures: list[Floats]) -> None:
+    with Engine("cuda") as engine:
+        asked = Bench(engine, engine.add("tiny", tiny), tiny, Walk(), Walk(), Glance(), Clock())
+        for method in METHODS:
+            questions = [(asked.job(method, picture, rho=0.05), picture) for picture in pictures]
+            first = [ticket.result(PATIENCE) for ticket in engine.submit_all(questions)]
+            again = engine.replay(questions)
+            assert all(found and same(found, answer) for found, answer in zip(again, first, strict=True)), method
+    assert tiny.mean.device.type == "cpu"

@@ -46,7 +46,8 @@ def test_whatever_differs_changes_the_key(change: dict[str, object]) -> None:
 def test_rows_of_a_group_differ_in_picture_target_and_rho_only() -> None:
     group = JOB.group((3, 8, 8), "float32")
     assert replace(JOB, image="c", target=1, rho=0.2).group((3, 8, 8), "float32") == group
-    others = [replace(JOB, rho=None), replace(JOB, seed=1), replace(JOB, params=WalkParams(41)), replace(JOB, version=2)]
+    changes = [{"rho": None}, {"seed": 1}, {"params": WalkParams(41)}, {"version": 2}]
+    others = [replace(JOB, **change) for change in changes]
     assert all(other.group((3, 8, 8), "float32") != group for other in others)
     assert JOB.group((3, 8, 9), "float32") != group
     assert JOB.group((3, 8, 8), "float64") != group
