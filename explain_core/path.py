@@ -53,9 +53,8 @@ def stayed_inside(answer: Answer) -> bool:
 
 def nearest(rho: float) -> float:
     """The value of the grid that lies nearest to ρ, by ratio; any number has one."""
-    if not rho > 0:
-        return RHO_GRID[0]
-    return min(RHO_GRID, key=lambda value: abs(math.log(value / rho)))
+    within = min(max(RHO_GRID[0], rho), RHO_GRID[-1])
+    return min(RHO_GRID, key=lambda value: abs(math.log(value / within)))
 
 
 def ranking(probabilities: Floats) -> list[int]:

@@ -10,8 +10,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explain_core.engine import Engine
 from explain_core.export import bundle
+from explain_core.methods import METHODS
 from explain_core.path import RHO_GRID, curve, nearest, ranking
 from pages.parts import address, choices, figures, panels, source, subject
+from pages.parts.address import Field
 from pages.parts.choices import COLUMNS, VIEWS, Panel
 from pages.parts.desk import Desk
 from pages.parts.subject import Subject
@@ -20,21 +22,19 @@ from pages.parts.viewer import panel as viewer
 
 COMPARED = {"no": "Nothing", "class": "Another class", "model": "Another model"}
 SCALES = {"own": "Each panel", "shared": "Shared by all"}
+FIRST_METHODS = ("gradcam", "perceptual-ball", "ape", "explain-plus")
 IN_ADDRESS = {
-    "source": "phantom",
-    "phantom": 0,
-    "model": "demo",
-    "target": "top1",
-    "compare": "no",
-    "model2": "demo-shortcut",
-    "target2": "top2",
-    "method0": "gradcam",
-    "method1": "perceptual-ball",
-    "method2": "ape",
-    "method3": "explain-plus",
-    "view": "overlay",
-    "scale": "own",
-    "rho": 0.05,
+    "source": Field("phantom", source.SOURCES),
+    "phantom": Field(0),
+    "model": Field("demo"),
+    "target": Field("top1"),
+    "compare": Field("no", COMPARED),
+    "model2": Field("demo-shortcut"),
+    "target2": Field("top2"),
+    **{f"method{number}": Field(name, METHODS) for number, name in enumerate(FIRST_METHODS)},
+    "view": Field("overlay", VIEWS),
+    "scale": Field("own", SCALES),
+    "rho": Field(0.05),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,17 @@ def test_the_grid_holds_the_values_that_people_ask_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"), [(0.05, 0.05), (0.051, 0.05), (1.0, 0.3), (1e-9, 1e-4), (0.0, 1e-4), (-3.0, 1e-4)]
+    ("asked", "found"),
+    [
+        (0.05, 0.05),
+        (0.051, 0.05),
+        (1.0, 0.3),
+        (1e-9, 1e-4),
+        (0.0, 1e-4),
+        (-3.0, 1e-4),
+        (math.inf, 0.3),
+        (math.nan, 1e-4),
+    ],
 )
 def test_any_number_in_the_address_finds_a_place_on_the_slider(asked: float, found: float) -> None:
     assert nearest(asked) == found

@@ -5,7 +5,8 @@ No picture's name stands there; a phantom is named by its number in the gallery.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -13,31 +14,37 @@ import streamlit as st
 LONGEST = 200
 
 
-def restore(names: Mapping[str, Any]) -> None:
-    """Gives every name that the session does not know yet its text from the address, or its default.
+@dataclass(frozen=True)
+class Field:
+    """One name of the address: its default, whose type its values have, and what it may be (None: anything)."""
 
-    A default's type is the value's type; what does not read as such is left out.
-    """
-    for name, default in names.items():
+    default: Any
+    allowed: Collection[Any] | None = None
+
+    def read(self, text: str | None) -> Any:
+        """The value of a text, or the default where it is none."""
+        if text is None or len(text) > LONGEST:
+            return self.default
+        try:
+            value = type(self.default)(text)
+        except ValueError:
+            return self.default
+        return value if self.allowed is None or value in self.allowed else self.default
+
+
+def restore(fields: Mapping[str, Field]) -> None:
+    """Gives every name that the session does not know yet its value from the address."""
+    for name, field in fields.items():
         if name not in st.session_state:
-            st.session_state[name] = _read(name, default)
+            st.session_state[name] = field.read(st.query_params.get(name))
         else:
             # Streamlit drops the value of a widget that another page did not draw; writing it keeps it.
             st.session_state[name] = st.session_state[name]
 
 
-def _read(name: str, default: Any) -> Any:
-    text = st.query_params.get(name)
-    if text is None or len(text) > LONGEST:
-        return default
-    try:
-        return type(default)(text)
-    except ValueError:
-        return default
-
-
-def store(names: Mapping[str, Any]) -> None:
+def store(fields: Mapping[str, Field]) -> None:
     """Writes what differs from the defaults into the address."""
-    wanted = {name: str(st.session_state[name]) for name, default in names.items() if st.session_state[name] != default}
+    now = {name: st.session_state[name] for name in fields}
+    wanted = {name: str(value) for name, value in now.items() if value != fields[name].default}
     if wanted != st.query_params.to_dict():
         st.query_params.from_dict(wanted)

@@ -42,8 +42,6 @@ class Choice:
 def ask(number: int, view: str) -> Choice:
     """The widgets of one column."""
     key = f"method{number}"
-    if st.session_state[key] not in METHODS:
-        st.session_state[key] = next(iter(METHODS))
     name = st.selectbox(
         f"Method {number + 1}",
         list(METHODS),

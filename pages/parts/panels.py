@@ -28,7 +28,7 @@ def data_of(panel: Panel, desk: Desk, scales: Sequence[float | None]) -> dict[st
     height, width = panel.subject.pixels.shape[1:]
     cells: list[Cell] = []
     at: list[int] = []
-    for job, scale in zip(panel.jobs, scales, strict=True):
+    for job, scale in zip(panel.jobs, scales, strict=False):
         cell = _cell(panel, desk, job, scale)
         if not cells or cell != cells[-1]:
             cells.append(cell)
