@@ -1,0 +1,1 @@
+"""Training; for now, of the two networks that ship with Rhoscope."""
