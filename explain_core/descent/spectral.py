@@ -3,9 +3,8 @@
 From an accepted point the direction is d = P(z − a·g) − z with the Barzilai–Borwein length
 a = s·s / s·y; a trial is accepted when its loss lies below the largest of the last ten by
 1e-4·t·g·d, otherwise t shrinks.  A trial costs one pass whether it is accepted or not, so rows
-that search and rows that walk share one batch.
-
-Departure: P is the box, then the ball (`into_ball`), which is feasible but not the nearest point.
+that search and rows that walk share one batch.  P must be the nearest point (`nearest`): with box,
+then ball, the walk ends beside the minimum.
 """
 
 from __future__ import annotations

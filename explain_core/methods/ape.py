@@ -11,7 +11,9 @@ indicator of change:  APE_D = L0/N + TV(B)/N + s_t(Î).
 Departures: mean(S) and TV/N as in Eq. 5, where the paper writes sums; β grows with √(N / 1024²);
 Adam, 300 + 300 steps, at a rate of at most ε/2 (its first step moves every pixel by the rate);
 phase 1 uses σ(o/τ), τ = max(1, o₀/3), for the class term, because a saturated s_t has no gradient;
-phase 2 follows the log-odds o.  With a ρ, box and ball act after every step of both phases.
+phase 2 follows the log-odds o.  Default (α, β): on mammograms the paper's (6, 120); up to 256²
+pixels (0.1, 2), because its gentle (0.01, 0.2) marks 58 to 99 % of photographs (SqueezeNet) and
+its strong ones nothing.  With a ρ, box and ball act after every step of both phases.
 """
 
 from __future__ import annotations
@@ -37,17 +39,17 @@ from explain_core.params import Params, Range
 from explain_core.types import Explanation, Images, Mask, Passes, PerRow, Question, Working
 
 REFERENCE = 1024**2  # pixels of the paper's mammograms, for which its β was chosen
-SMALL = 256**2  # up to this many pixels the gentle setting is the default
-GENTLE, STRONG = (0.01, 0.2), (6.0, 120.0)  # (α, β) of the paper's Table 1
+SMALL = 256**2
+SMALL_PICTURES, LARGE_PICTURES = (0.1, 2.0), (6.0, 120.0)
 
 
 @dataclass(frozen=True)
 class ApeParams(Params):
     alpha: Annotated[
-        float | None, Range(0, 100), "α: weight of the changed area; auto is 0.01 up to 256 × 256 pixels, else 6."
+        float | None, Range(0, 100), "α: weight of the changed area; auto is 0.1 up to 256 × 256 pixels, else 6."
     ] = None
     beta: Annotated[
-        float | None, Range(0, 1000), "β: weight of the mask's outline; auto is 0.2 up to 256 × 256 pixels, else 120."
+        float | None, Range(0, 1000), "β: weight of the mask's outline; auto is 2 up to 256 × 256 pixels, else 120."
     ] = None
     gamma: Annotated[float, Range(1, 200, 1), "γ: how sharply a change counts as one."] = 30.0
     epsilon: Annotated[float, Range(0.001, 0.2, 0.001, unit="of the pixel range"), "ε: the change that counts."] = 0.01
@@ -66,7 +68,7 @@ class ApeParams(Params):
 
     def weights(self, pixels: int) -> tuple[float, float]:
         """(α, β√(N/1024²)) for a picture of so many pixels."""
-        alpha, beta = GENTLE if pixels <= SMALL else STRONG
+        alpha, beta = SMALL_PICTURES if pixels <= SMALL else LARGE_PICTURES
         alpha = alpha if self.alpha is None else self.alpha
         beta = beta if self.beta is None else self.beta
         return alpha, beta * (pixels / REFERENCE) ** 0.5

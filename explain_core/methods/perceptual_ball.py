@@ -31,11 +31,11 @@ from explain_core.descent.lbfgs import LBFGS
 from explain_core.descent.loop import Found, descend
 from explain_core.descent.losses import mean_square
 from explain_core.descent.plan import Plan
-from explain_core.descent.projections import into_ball, rms
+from explain_core.descent.projections import into_ball, nearest, rms
 from explain_core.descent.spectral import Spectral
 from explain_core.descent.view import Rows, View
 from explain_core.hooks import run_watched
-from explain_core.methods.base import Method
+from explain_core.methods.base import FEW_PICTURES, Method
 from explain_core.methods.layers import Layers, choose_layers
 from explain_core.methods.outcomes import NEARLY, decision, reach
 from explain_core.methods.smoothing import gaussian
@@ -144,7 +144,7 @@ def in_ball(model: Classifier, rows: Rows, start: Images, layers: Layers, params
         rows=rows,
         start=start,
         loss=partial(objective, model, layers, params),
-        rule=Spectral(within, first=lambda view: FIRST_MOVE * rho_of(view.rows)),
+        rule=Spectral(lambda z, rows: nearest(z, rows.x, rho_of(rows)), first=lambda view: FIRST_MOVE * rho_of(view.rows)),
         project=within,
         score=lambda view: -view.loss,
         steps=params.steps,
@@ -207,6 +207,11 @@ def cost(params: PerceptualBallParams) -> float:
     return params.steps * (1 + (PRESSES if params.fill_ball else 0)) + 1.5 + params.guided
 
 
+def memory(params: PerceptualBallParams) -> float:
+    """Pictures kept per row: L-BFGS pairs, and a few of the loop's own."""
+    return 2 * params.history + FEW_PICTURES
+
+
 METHOD = Method(
     name="perceptual-ball",
     title="Perceptual ball",
@@ -216,5 +221,6 @@ METHOD = Method(
     params=PerceptualBallParams,
     rho="optional",
     cost=cost,
+    memory=memory,
     limits="Often far inside the ball: the change that suffices is small.",
 )
