@@ -1,0 +1,64 @@
+"""The documentation is under test: a row, a command or an option without its line in the docs fails."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+from PIL import Image
+
+from cli import shell
+from explain_core.methods import METHODS
+from explain_core.models.zoo import FORMS
+from tests.test_architecture import SOURCES
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted(path.relative_to(ROOT) for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+COMMANDS = {str(command.name): command for command in typer.main.get_group(shell).commands.values()}
+
+
+def text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_has_its_line(name: str) -> None:
+    assert f"`{name}`" in text("docs/methods.md")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_and_its_options_have_their_lines(name: str) -> None:
+    page = text("docs/cli.md")
+    assert f"rhoscope {name}" in page
+    options = [option for parameter in COMMANDS[name].params for option in parameter.opts if option.startswith("--")]
+    assert [option for option in options if f"`{option}" not in page and option != "--help"] == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_of_model_has_its_line(form: str) -> None:
+    assert f"`{form}`" in text("docs/cli.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", (ROOT / page).read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (ROOT / page.parent / link).exists()] == []
+
+
+def test_the_readme_opens_with_a_real_screenshot() -> None:
+    first = text("README.md").splitlines()[:4]
+    (link,) = (found[1] for line in first if (found := re.search(r"!\[[^\]]+\]\((.+?)\)", line)))
+    with Image.open(ROOT / link) as picture:
+        assert picture.width >= 900
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.parts[0] == "explain_core"], ids=str)
+def test_examples_in_docstrings_run(path: Path) -> None:
+    if ">>>" in text(str(path)):
+        name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+        assert doctest.testmod(importlib.import_module(name)).failed == 0
