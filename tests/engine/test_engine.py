@@ -218,15 +218,38 @@ def test_one_that_is_looked_at_now_and_then_is_not(bench: Bench, pictures: list[
     assert ticket.result(PATIENCE)
 
 
-def test_the_picture_as_it_stands(bench: Bench, pictures: list[Floats]) -> None:
-    bench.walk.hold(after=4)
-    tickets = bench.engine.submit_all(bench.questions("walk", pictures[:2], steps=9))
+def test_whoever_waits_for_the_result_need_not_look(bench: Bench, pictures: list[Floats]) -> None:
+    bench.walk.hold(after=3)
+    ticket = bench.engine.submit(bench.job("walk", pictures[0], steps=30), pictures[0])
     assert bench.walk.reached.wait(PATIENCE)
-    shown = tickets[1].preview()  # step 4 is held before it is reported: three steps of 0.01 are to be seen
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ticket.result, PATIENCE)
+        while not ticket._waiters:
+            pass
+        bench.clock.now = POLLED_WITHIN + 1
+        bench.walk.go.set()
+        assert waiting.result(PATIENCE).outcome == "walked"
+
+
+def test_the_picture_as_it_stands(bench: Bench, pictures: list[Floats]) -> None:
+    """A step that is held has not been reported: after four of them, three steps of 0.01 are to be seen."""
+    bench.walk.hold(after=4)
+    first, second = bench.engine.submit_all(bench.questions("walk", pictures[:2], steps=9))
+    assert bench.walk.reached.wait(PATIENCE)
+    shown = second.preview()
     assert shown is not None
     assert np.abs(shown - pictures[1]).max() == pytest.approx(0.03, abs=1e-6)
+    first.cancel()
+    bench.walk.reached.clear()
+    bench.walk.hold(after=7)
     bench.walk.go.set()
-    assert np.array_equal(tickets[1].preview() if tickets[1].result(PATIENCE) else None, tickets[1].result().perturbed)
+    bench.walk.go.clear()
+    assert bench.walk.reached.wait(PATIENCE)
+    shown = second.preview()
+    assert shown is not None
+    assert np.abs(shown - pictures[1]).max() == pytest.approx(0.06, abs=1e-6)
+    bench.walk.go.set()
+    assert second.result(PATIENCE).perturbed is second.preview()
 
 
 def test_no_picture_before_the_first_step(bench: Bench, pictures: list[Floats]) -> None:

@@ -77,7 +77,7 @@ class Walk:
             if step == self.hold_after:
                 self.reached.set()
                 assert self.go.wait(PATIENCE)
-            drop = yield Step(step, params.steps, live, x[live])
+            drop = yield Step(step, params.steps, live, x if len(live) == len(x) else x[live])  # x goes on in place
             live = live[[i not in (drop or ()) for i in live.tolist()]]
         with torch.no_grad():
             after = model(x)
