@@ -289,15 +289,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = error.format_message() if isinstance(error, typer.TyperException) else error
         return _complain(_one_line(message), USER_FAULT)
     except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted; what was finished is written.", INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OUR_FAULT
+        code = INTERRUPTED
     except Exception as error:
         if debug:
             raise
         what = _one_line(f"{type(error).__name__}: {error}")
         return _complain(f"unexpected {what} (rhoscope --debug shows where)", OUR_FAULT)
+    if code == INTERRUPTED:  # Typer turns Ctrl-C into a silent exit
+        return _complain("interrupted; what was finished is written.", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

@@ -263,3 +263,17 @@ def test_what_nobody_foresaw_is_one_line_too(
     )
     with pytest.raises(ZeroDivisionError):
         main([*arguments, "--debug"])
+
+
+def test_ctrl_c_keeps_what_is_finished(
+    monkeypatch: pytest.MonkeyPatch, rhoscope: Callable[..., Said], model: str, paint: Paint
+) -> None:
+    def interrupted(*arguments: Any, method: str, **more: Any) -> Any:
+        if method == "explain-plus":
+            raise KeyboardInterrupt
+        return explain(*arguments, method=method, **more)
+
+    monkeypatch.setattr("explain_core.batch.explain", interrupted)
+    said = rhoscope(paint("cat.png"), "--method", "gradcam", "--method", "explain-plus", model=model)
+    assert (said.code, said.err) == (130, "rhoscope: interrupted; what was finished is written.\n")
+    assert [line["method"] for line in said.lines] == ["gradcam"]
