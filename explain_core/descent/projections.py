@@ -30,9 +30,16 @@ def into_ball(z: Images, x: Images, rho: PerRow) -> Images:
     """Clip to the box, then scale towards x until RMSE ≤ ρ.
 
     In this order the result satisfies both; ball, then box wastes a quarter of the budget.
-    The scale counts as a constant in gradients, so inside the ball the gradient is that of z.
     """
-    delta = box(z) - x
+    return shrunk(box(z), x, rho)
+
+
+def shrunk(z: Images, x: Images, rho: PerRow) -> Images:
+    """Scale towards x until RMSE ≤ ρ; the scale is a constant in gradients, so inside it is the identity.
+
+    For pictures that are in the box: differentiating a clip would lose the pixels on its edge.
+    """
+    delta = z - x
     scale = (rho * SHRINK / rms(delta.detach()).clamp_min(1e-30)).clamp_max(1)
     return x + delta * per_row(scale, delta)
 

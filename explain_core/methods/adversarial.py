@@ -27,7 +27,7 @@ from torch import Tensor
 
 from explain_core.descent.loop import descend
 from explain_core.descent.plan import Plan
-from explain_core.descent.projections import SHRINK, box, into_ball, rms
+from explain_core.descent.projections import SHRINK, box, into_ball, rms, shrunk
 from explain_core.descent.rules import Rule, chain, momentum, pull_back_when, ramp_down, scaled, unit_rms
 from explain_core.descent.view import Rows, View
 from explain_core.methods.base import Method
@@ -95,7 +95,7 @@ def plan(sign: int, model: Classifier, rows: Rows, params: AdversarialParams) ->
         loss=lambda view: -gained(view),
         rule=RULES[params.rule](params.count),
         steps=params.count,
-        compose=within,
+        compose=lambda z, rows: shrunk(z, rows.x, _rho(rows)),
         project=within if projected else lambda z, _: box(z),
         score=gained,
         resting=None if projected else outside,

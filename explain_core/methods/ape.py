@@ -36,7 +36,7 @@ from explain_core.methods.base import Method
 from explain_core.methods.outcomes import decision, reach
 from explain_core.models.classifier import Classifier, pick
 from explain_core.params import Params, Range
-from explain_core.types import Explanation, Images, Mask, Passes, PerRow, Question, Working
+from explain_core.types import Explanation, Images, Logits, Mask, Passes, PerRow, Question, Working
 
 REFERENCE = 1024**2  # pixels of the paper's mammograms, for which its β was chosen
 SMALL = 256**2
@@ -80,10 +80,10 @@ def run(model: Classifier, question: Question, params: ApeParams) -> Working:
     rows = rows.adding(mask=largest_difference(where.image, rows.x) >= params.epsilon)
     index = where.alive.nonzero()[:, 0]
     if not len(index):
-        return explained(model, rows, where, params)
+        return explained(model, rows, where, where.logits)
     plan = phase_2(model, rows.take(index), params)
     how = yield from descend(model, plan, offset=params.steps, of=2 * params.steps, labels=index)
-    return explained(model, rows, lower(model, rows, where, where.updated(index, how)), params)
+    return explained(model, rows, *lower(model, rows, where, where.updated(index, how)))
 
 
 def phase_1(model: Classifier, rows: Rows, params: ApeParams) -> Plan:
@@ -126,14 +126,14 @@ def phase_2(model: Classifier, rows: Rows, params: ApeParams) -> Plan:
     )
 
 
-def lower(model: Classifier, rows: Rows, where: Found, how: Found) -> Found:
-    """Phase 2's picture, or phase 1's restricted to the mask where that is lower still."""
+def lower(model: Classifier, rows: Rows, where: Found, how: Found) -> tuple[Found, Logits]:
+    """Phase 2's picture, or phase 1's restricted to the mask where that is lower; and the latter's logits."""
     restricted = inside(where.image, rows.x, rows.extra["mask"])
     with torch.no_grad():
         logits = model(restricted)
     gain = model.log_odds(logits, rows.target) < model.log_odds(how.logits, rows.target)
     image = restricted.where(gain[:, None, None, None], how.image)
-    return replace(how, image=image, logits=logits.where(gain[:, None], how.logits))
+    return replace(how, image=image, logits=logits.where(gain[:, None], how.logits)), logits
 
 
 def within(z: Images, rows: Rows) -> Images:
@@ -159,10 +159,10 @@ def ape_d(image: Images, x: Images, probability: PerRow) -> Mapping[str, PerRow]
     return {"ape_d": area + outline + probability, "l0": area, "tv": outline, "class": probability}
 
 
-def explained(model: Classifier, rows: Rows, found: Found, params: ApeParams) -> Explanation:
+def explained(model: Classifier, rows: Rows, found: Found, restricted: Logits) -> Explanation:
     mask: Mask = rows.extra["mask"]
     share = mask.flatten(1).float().mean(1)
-    probability = pick(model.probabilities(found.logits), rows.target)
+    probability, phase_1 = (pick(model.probabilities(logits), rows.target) for logits in (found.logits, restricted))
     told = zip(
         share.tolist(),
         reach(rms(found.image - rows.x), rows.rho),
@@ -177,7 +177,7 @@ def explained(model: Classifier, rows: Rows, found: Found, params: ApeParams) ->
         mask=mask,
         outcomes=tuple(mask_in_words(part) + f"{used} {fell}" for part, used, fell in told),
         passes=tuple(spent + Passes(2, 0) for spent in found.passes),
-        numbers={**ape_d(found.image, rows.x, probability), "mask share": share},
+        numbers={**ape_d(found.image, rows.x, probability), "mask share": share, "class phase 1": phase_1},
         trace={"class": found.traced},
     )
 

@@ -144,7 +144,9 @@ def in_ball(model: Classifier, rows: Rows, start: Images, layers: Layers, params
         rows=rows,
         start=start,
         loss=partial(objective, model, layers, params),
-        rule=Spectral(lambda z, rows: nearest(z, rows.x, rho_of(rows)), first=lambda view: FIRST_MOVE * rho_of(view.rows)),
+        rule=Spectral(
+            lambda z, rows: nearest(z, rows.x, rho_of(rows)), first=lambda view: FIRST_MOVE * rho_of(view.rows)
+        ),
         project=within,
         score=lambda view: -view.loss,
         steps=params.steps,

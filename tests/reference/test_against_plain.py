@@ -109,23 +109,42 @@ def vgg(dtype: torch.dtype) -> tuple[Classifier, Tensor, Tensor]:
         return model, x, model(x).argmax(1)
 
 
-KNOBS = {"preset": "pb-2021", "history": 100, "steps": 60, "layers": "2-5", "blur": 0.0}
+KNOBS: dict[str, object] = {"preset": "pb-2021", "history": 100, "steps": 60, "layers": "2-5", "blur": 0.0}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_perceptual_ball_rows_are_single_runs() -> None:
+    """Must show 4, float64: a batch of 4 equals 4 single runs to 1e-9."""
     model, x, target = vgg(torch.float64)
     together = answer("perceptual-ball", model, Question(x, target), KNOBS)
     for row in range(4):
         alone = answer("perceptual-ball", model, Question(x[row : row + 1], target[row : row + 1]), KNOBS)
-        assert (together.saliency[row] - alone.saliency[0]).abs().max() < 1e-9
+        difference = (together.saliency[row] - alone.saliency[0]).abs().max()
+        print(f"row {row}: saliency differs by {difference:.1e}, largest {together.saliency[row].max():.1e}")
+        assert difference < 1e-9
         assert abs(float(together.numbers["loss"][row] - alone.numbers["loss"][0])) < 1e-9
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_perceptual_ball_is_the_authors_code() -> None:
-    """Loss at most 1.01 × that of a single-image torch L-BFGS, and the same map, in float32."""
-    model, x, target = vgg(torch.float32)
-    found = answer("perceptual-ball", model, Question(x, target), KNOBS)
-    relus = [module for module in model.net.modules() if isinstance(module, nn.ReLU)][2:6]
+    """Must show 4, float32: loss at most 1.01 × that of a single-image torch L-BFGS, and the same map."""
+    compare_with_torch(*vgg(torch.float32), dict(KNOBS))
+
+
+def test_perceptual_ball_is_the_authors_code_in_small(
+    tiny_named: Callable[[str], Classifier], rng: torch.Generator
+) -> None:
+    model = tiny_named("in-place").double()
+    question = asked(model, rng)
+    compare_with_torch(model, question.images, question.target, {**KNOBS, "layers": "0-1", "steps": 40})
+
+
+def compare_with_torch(model: Classifier, x: Tensor, target: Tensor, knobs: dict[str, object]) -> None:
+    found = answer("perceptual-ball", model, Question(x, target), knobs)
+    first, last = (int(number) for number in str(knobs["layers"]).split("-"))
+    relus = [module for module in model.net.modules() if isinstance(module, nn.ReLU)][first : last + 1]
 
     def features(z: Tensor) -> tuple[Tensor, list[Tensor]]:
         kept: list[Tensor] = []
@@ -135,9 +154,13 @@ def test_perceptual_ball_is_the_authors_code() -> None:
             handle.remove()
         return logits, kept
 
-    for row in range(4):
+    for row in range(len(x)):
         start = ((x[row : row + 1] - model.mean) / model.std)[0]
-        z, loss = plain.perceptual_ball(features, start, int(target[row]), weights=[1e4] * 4, steps=60)
-        assert float(found.numbers["loss"][row]) <= 1.01 * loss
-        theirs = (z - start).square().mean(0).sqrt()
-        assert spearmanr(found.saliency[row].flatten(), theirs.flatten()).statistic >= 0.99
+        z, loss = plain.perceptual_ball(
+            features, start, int(target[row]), weights=[1e4] * len(relus), steps=int(str(knobs["steps"]))
+        )
+        ours = float(found.numbers["loss"][row])
+        agreement = spearmanr(found.saliency[row].flatten(), (z - start).square().mean(0).sqrt().flatten()).statistic
+        print(f"row {row}: loss {ours:.6f}, torch's {loss:.6f}; maps' Spearman {agreement:.5f}")
+        assert ours <= 1.01 * loss
+        assert agreement >= 0.99
