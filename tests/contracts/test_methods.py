@@ -103,8 +103,14 @@ def test_rows_are_independent(
                     difference = (value[row].double() - tensors(alone)[key][0].double()).abs().max()
                     assert difference < 1e-9, key
             else:
-                agreement = spearmanr(together.saliency[row].flatten(), alone.saliency[0].flatten()).statistic
-                assert agreement >= 0.99
+                assert alike(together.saliency[row], alone.saliency[0])
+
+
+def alike(first: Tensor, second: Tensor) -> bool:
+    """Equal to 1e-6, or of one order: a hundred steps in float32 amplify the last bits."""
+    if torch.allclose(first, second, rtol=0, atol=1e-6):
+        return True
+    return bool(spearmanr(first.flatten(), second.flatten()).statistic >= 0.99)
 
 
 @WITH_RHO
