@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
 
 from explain_core.data.images import image_key
 from explain_core.engine import Engine, Job
@@ -19,31 +15,13 @@ from explain_core.engine.engine import PATIENCE as POLLED_WITHIN
 from explain_core.errors import (
     Cancelled,
     CannotExplain,
-    ImageError,
     MemoryExhausted,
     MethodError,
-    ModelError,
-    ParamError,
     RhoscopeError,
-    SpecError,
-    TargetError,
-    WeightsError,
 )
-from explain_core.methods import METHODS
 from explain_core.models.classifier import Classifier
-from explain_core.records import Answer, Floats
-from tests.engine.walking import PATIENCE, Bench, Clock, Glance, Walk, WalkParams
-
-
-def same(one: Answer, other: Answer) -> bool:
-    """Bit-equal, apart from the time it took."""
-    arrays = [(one.saliency, other.saliency), (one.before, other.before)]
-    arrays += [(a, b) for a, b in ((one.perturbed, other.perturbed), (one.after, other.after)) if a is not None]
-    return (
-        all(np.array_equal(a, b) for a, b in arrays)
-        and replace(one.provenance, seconds=0.0) == replace(other.provenance, seconds=0.0)
-        and one.numbers == other.numbers
-    )
+from explain_core.records import Floats
+from tests.engine.walking import PATIENCE, Bench, Walk, WalkParams
 
 
 def test_an_answer_says_all_about_itself(bench: Bench, pictures: list[Floats]) -> None:
@@ -307,61 +285,6 @@ def test_a_row_too_large_for_memory_says_so(bench: Bench, pictures: list[Floats]
         bench.engine.submit(bench.job("walk", pictures[0]), pictures[0]).result(PATIENCE)
 
 
-def test_a_chunk_that_rows_left_is_replayed_with_their_leaving(bench: Bench, pictures: list[Floats]) -> None:
-    bench.walk.hold(after=6)
-    questions = bench.questions("walk", pictures[:5], steps=20)
-    tickets = bench.engine.submit_all(questions)
-    assert bench.walk.reached.wait(PATIENCE)
-    tickets[3].cancel()
-    bench.walk.go.set()
-    first = [ticket.result(PATIENCE) for ticket in tickets if ticket is not tickets[3]]
-    steps = list(bench.walk.steps)
-    bench.walk.steps.clear()
-    again = bench.engine.replay(questions, first[0].provenance.drops)
-    assert bench.walk.steps == steps
-    assert again[3] is None
-    assert all(same(a, b) for a, b in zip([a for a in again if a], first, strict=True))
-
-
-def test_sixteen_threads_get_what_one_would(tiny: Classifier, pictures: list[Floats]) -> None:
-    """In float64, where a batch rounds like a single run: in float32 a hundred steps amplify the last bit."""
-    model = tiny.double().train()
-    for parameter in list(model.parameters())[::2]:
-        parameter.requires_grad_(False)
-    was = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    flags, random = [p.requires_grad for p in model.parameters()], torch.get_rng_state()
-    with Engine("cpu") as engine:
-        asked = Bench(engine, engine.add("tiny", model), model, Walk(), Walk(), Glance(), Clock())
-        questions = [(asked.job(m, p, rho=0.05), p) for p in pictures[:4] for m in METHODS]
-        alone = [engine.replay([question])[0] for question in questions]
-        with ThreadPoolExecutor(16) as pool:
-            threaded = list(pool.map(lambda question: engine.submit(*question).result(PATIENCE), questions))
-    for (job, _), one, other in zip(questions, alone, threaded, strict=True):
-        assert one is not None
-        assert np.allclose(one.before, other.before, atol=1e-6)
-        if METHODS[job.method].rho == "none":
-            assert np.allclose(one.saliency, other.saliency, atol=1e-5)
-        elif np.ptp(one.saliency) > 0:
-            assert spearmanr(one.saliency.ravel(), other.saliency.ravel()).statistic >= 0.99, job.method
-    assert all(torch.equal(tensor, was[name]) for name, tensor in model.state_dict().items())
-    assert all(module.training for module in model.modules())
-    assert [p.requires_grad for p in model.parameters()] == flags
-    assert all(p.grad is None for p in model.parameters())
-    assert torch.equal(torch.get_rng_state(), random)
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
-
-
-def test_what_sixteen_threads_got_can_be_replayed_to_the_bit(bench: Bench, pictures: list[Floats]) -> None:
-    questions = [(bench.job(m, p, rho=0.05), p) for p in pictures[:4] for m in METHODS]
-    with ThreadPoolExecutor(16) as pool:
-        tickets = list(pool.map(lambda question: bench.engine.submit(*question), questions))
-    by_key = {ticket.job.key: (ticket.job, pixels) for ticket, (_, pixels) in zip(tickets, questions, strict=True)}
-    answers = {ticket.job.key: ticket.result(PATIENCE) for ticket in tickets}
-    for chunk in {answer.provenance.chunk for answer in answers.values()}:
-        again = bench.engine.replay([by_key[key] for key in chunk])
-        assert all(found and same(found, answers[key]) for key, found in zip(chunk, again, strict=True))
-
-
 def test_predictions_come_between_steps_and_are_kept(bench: Bench, pictures: list[Floats]) -> None:
     bench.walk.hold(after=3)
     long = bench.engine.submit(bench.job("walk", pictures[0], steps=50), pictures[0])
@@ -411,102 +334,3 @@ def test_closing_cancels_what_is_left(bench: Bench, pictures: list[Floats]) -> N
         bench.engine.submit(bench.job("walk", pictures[0]), pictures[0])
     with pytest.raises(Cancelled, match="closed"):
         bench.engine.predict("tiny", pictures[0])
-
-
-def test_rho_is_settled_by_the_method(bench: Bench, pictures: list[Floats]) -> None:
-    """A method without ρ is one job at every ρ; one that needs it takes its default."""
-    jobs = [bench.job("gradcam", pictures[0], rho=rho) for rho in (None, 0.01, 0.1)]
-    tickets = [bench.engine.submit(job, pictures[0]) for job in jobs]
-    assert len({ticket.job.key for ticket in tickets}) == 1
-    plus = bench.engine.submit(bench.job("explain-plus", pictures[0]), pictures[0])
-    assert plus.job.rho == METHODS["explain-plus"].default_rho == 0.05
-
-
-@pytest.mark.parametrize(
-    ("change", "kind", "told"),
-    [
-        ({"method": "gradcm"}, ParamError, "did you mean 'gradcam'?"),
-        ({"model": "unknown"}, ModelError, "'unknown' is not open here"),
-        ({"model_sha256": "0" * 64}, ModelError, "other weights"),
-        ({"params": METHODS["gradcam"].params()}, ParamError, "walk takes WalkParams"),
-        ({"target": 5}, TargetError, "Target 5 is out of range"),
-        ({"target": -1}, TargetError, "Target -1 is out of range"),
-        ({"rho": 0.0}, ParamError, "rho = 0.0"),
-        ({"rho": -1.0}, ParamError, "rho = -1.0"),
-        ({"rho": float("nan")}, ParamError, "rho = nan"),
-    ],
-    ids=str,
-)
-def test_a_job_that_cannot_be_is_refused_at_once(
-    bench: Bench, pictures: list[Floats], change: dict[str, object], kind: type[RhoscopeError], told: str
-) -> None:
-    with pytest.raises(kind, match=re.escape(told)):
-        bench.engine.submit(replace(bench.job("walk", pictures[0]), **change), pictures[0])  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 2, 16), (3, 16)])
-def test_a_picture_that_does_not_suit_is_refused_at_once(
-    bench: Bench, pictures: list[Floats], shape: Sequence[int]
-) -> None:
-    with pytest.raises(ImageError):
-        bench.engine.submit(bench.job("walk", pictures[0]), np.zeros(shape, np.float32))
-
-
-def test_a_card_says_what_cannot_be_done(bench: Bench, pictures: list[Floats], tiny_named: object) -> None:
-    card = bench.engine.add("linear", tiny_named("linear"))  # type: ignore[operator]
-    assert list(card.cannot) == ["gradcam"]
-    assert bench.card.cannot == {}
-    job = Job("linear", card.sha256, "gradcam", image_key(pictures[0]), 1, METHODS["gradcam"].params())
-    with pytest.raises(CannotExplain, match="gradcam cannot explain linear: "):
-        bench.engine.submit(job, pictures[0])
-
-
-FACTORY = """
-from pathlib import Path
-from torch import nn
-from explain_core.models.classifier import Classifier, InputSpec
-
-def net():
-    with (Path(__file__).parent / "calls").open("a") as calls:
-        calls.write("x")
-    layers = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return Classifier(layers, classes=("no", "yes"), kind="softmax", input=InputSpec(1, smallest=3))
-"""
-
-
-def test_a_model_is_loaded_once_for_everybody(bench: Bench, tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(FACTORY)
-    spec = f"{tmp_path}/own.py:net"
-    with pytest.raises(SpecError):
-        bench.engine.open(spec)
-    with ThreadPoolExecutor(8) as pool:
-        cards = list(pool.map(lambda _: bench.engine.open(spec, allow_code=tmp_path), range(8)))
-    assert all(card is cards[0] for card in cards)
-    assert (tmp_path / "calls").read_text() == "x"
-    assert (cards[0].spec, cards[0].classes, cards[0].kind) == (spec, ("no", "yes"), "softmax")
-    assert bench.engine.predict(spec, np.zeros((1, 8, 8), np.float32)).shape == (2,)
-
-
-def test_weights_that_are_not_numbers_are_refused(bench: Bench, tiny: Classifier) -> None:
-    with torch.no_grad():
-        next(iter(tiny.parameters())).fill_(float("nan"))
-    with pytest.raises(WeightsError, match="logits that are not finite"):
-        bench.engine.add("broken", tiny)
-
-
-def test_a_device_that_is_not_there() -> None:
-    with pytest.raises(ModelError, match="auto, cpu, cuda"):
-        Engine("tpu")
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
-def test_on_an_accelerator_a_chunk_is_replayed_to_the_bit(tiny: Classifier, pictures: list[Floats]) -> None:
-    with Engine("cuda") as engine:
-        asked = Bench(engine, engine.add("tiny", tiny), tiny, Walk(), Walk(), Glance(), Clock())
-        for method in METHODS:
-            questions = [(asked.job(method, picture, rho=0.05), picture) for picture in pictures]
-            first = [ticket.result(PATIENCE) for ticket in engine.submit_all(questions)]
-            again = engine.replay(questions)
-            assert all(found and same(found, answer) for found, answer in zip(again, first, strict=True)), method
-    assert tiny.mean.device.type == "cpu"
