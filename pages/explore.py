@@ -61,22 +61,20 @@ def page() -> None:
 
 
 def ask(engine: Engine) -> list[Subject]:
-    """The upper row: picture, model and class, and what the model says."""
-    left, middle, right = st.columns([1.25, 1, 1.15], gap="large")
-    with left:
-        picked, shown = st.columns([1, 1])
-        with picked:
-            chosen = source.choose()
-        with shown:
-            if chosen is not None:
-                source.show(chosen)
+    """The upper row: picture, model and class, and what the model says; it wraps where the window is narrow."""
+    with st.container(horizontal=True, gap="medium"):
+        picking, showing, naming, saying = (st.container(width=width) for width in (250, 220, 330, 390))
+    with picking:
+        chosen = source.choose()
     if chosen is None:
         return []
+    with showing:
+        source.show(chosen)
     st.session_state["picture-name"] = chosen.name
-    with middle:
+    with naming:
         subjects = ask_subjects(engine, chosen)
-    with right:
-        for found in subjects[:1] if st.session_state["compare"] != "model" else subjects:
+    with saying:
+        for found in subjects if st.session_state["compare"] == "model" else subjects[:1]:
             show_predictions(found)
     return subjects
 
@@ -107,7 +105,7 @@ def show_predictions(found: Subject) -> None:
 
 def compare_on(desk: Desk, subjects: list[Subject]) -> None:
     """Views, panels, and the fragment that fills them."""
-    left, right = st.columns([3, 1.2], vertical_alignment="bottom")
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
     view = _pick(left, "View", VIEWS, "view")
     _pick(right, "Colour scale", SCALES, "scale")
     slider_place = st.container()
@@ -152,7 +150,7 @@ def show(desk: Desk, asked: list[Panel], slider_place: DeltaGenerator) -> None:
 
 def ask_rho() -> float:
     """The two sliders, ρ and the opacity of the overlay; returns ρ."""
-    wide, narrow = st.columns([3, 1.2])
+    wide, narrow = st.columns([2, 1])
     with wide:
         start = RHO_GRID.index(nearest(st.session_state["rho"]))
         texts, everyone = [f"{rho:g}" for rho in RHO_GRID], list(range(len(RHO_GRID)))
@@ -192,7 +190,7 @@ def show_curves(desk: Desk, asked: list[Panel], rho: float) -> None:
         return
     st.subheader("How the model's belief depends on ρ", anchor=False)
     target = asked[0].subject.target_name if len(asked) == COLUMNS else "the class asked about"
-    chart, said = st.columns([3, 1.2])
+    chart, said = st.columns([2, 1])
     chart.plotly_chart(
         figures.curves(lines, rho, target),
         config=figures.QUIET,

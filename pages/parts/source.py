@@ -36,7 +36,7 @@ def choose() -> Chosen | None:
     if st.session_state["source"] not in offered:
         st.session_state["source"] = "phantom"
     source = st.segmented_control(
-        "Picture", offered, format_func=SOURCES.__getitem__, key="source", required=True, width="stretch", wrap=True
+        "Picture", offered, format_func=SOURCES.__getitem__, key="source", required=True, wrap=True
     )
     try:
         if source == "upload":
@@ -94,7 +94,7 @@ def show(chosen: Chosen) -> None:
     image = render.picture(chosen.picture.pixels)
     if chosen.phantom is not None and chosen.phantom.label and st.session_state.get("truth"):
         image = render.outlined(image, chosen.phantom.lesion)
-    st.image(render.png(image), width=240, output_format="PNG", alt=chosen.description)
+    st.image(render.png(image), width=220, output_format="PNG", alt=chosen.description)
     if chosen.phantom is not None and chosen.phantom.label:
         st.toggle("Outline the lesion", key="truth", help="The phantom's truth; the network never sees it.")
     for note in chosen.picture.notes:

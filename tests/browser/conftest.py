@@ -1,0 +1,115 @@
+"""The app in a process of its own, and a Chromium that looks at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from explain_core import render
+from explain_core.data.phantom import phantom
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("RHOSCOPE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+PATIENCE = 240
+
+
+@dataclass(frozen=True)
+class App:
+    """Where the app answers, and how much work its engine has done."""
+
+    address: str
+    counter: str
+
+    @property
+    def steps(self) -> int:
+        with urllib.request.urlopen(self.counter) as answer:
+            return int(answer.read())
+
+
+def workspace(folder: Path) -> Path:
+    """A folder with one small picture, whose whole path is solved in seconds."""
+    small = phantom(2, 64, kinds=("smooth",))
+    (folder / "small.png").write_bytes(render.png(render.picture(small.pixels[None])))
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here: install one, or name it in RHOSCOPE_CHROMIUM")
+    expect.set_options(timeout=PATIENCE * 1000)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def app(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    port, counter = free_port(), free_port()
+    log = tmp_path_factory.mktemp("app") / "log"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment["RHOSCOPE_WORKSPACE"] = str(workspace(tmp_path_factory.mktemp("workspace")))
+    command = [sys.executable, str(Path(__file__).with_name("serve.py")), str(port), str(counter)]
+    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out) as served:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", served)
+            yield App(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{counter}")
+        finally:
+            served.terminate()
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def wait_for(address: str, served: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            urllib.request.urlopen(address).close()
+            return
+        except OSError:
+            if served.poll() is not None:
+                break
+            time.sleep(0.1)
+    pytest.fail("the app did not start")
+
+
+@pytest.fixture
+def look(chromium: Browser, app: App) -> Iterator[Callable[..., Page]]:
+    """Opens the app in a fresh window: `look("?rho=0.02", width=900, scheme="dark")`."""
+    windows = []
+
+    def opened(where: str = "", *, width: int = 1440, height: int = 1500, scheme: str = "light") -> Page:
+        window = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        window.set_default_timeout(PATIENCE * 1000)
+        windows.append(window)
+        page = window.new_page()
+        page.goto(f"{app.address}/{where}")
+        return page
+
+    yield opened
+    for window in windows:
+        window.close()
