@@ -62,8 +62,8 @@ def page() -> None:
 
 def ask(engine: Engine) -> list[Subject]:
     """The upper row: picture, model and class, and what the model says; it wraps where the window is narrow."""
-    with st.container(horizontal=True, gap="medium"):
-        picking, showing, naming, saying = (st.container(width=width) for width in (250, 220, 330, 390))
+    with st.container(horizontal=True, gap="small"):
+        picking, showing, naming, saying = (st.container(width=width) for width in (270, 210, 310, 400))
     with picking:
         chosen = source.choose()
     if chosen is None:

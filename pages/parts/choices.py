@@ -42,16 +42,18 @@ class Choice:
 def ask(number: int, view: str) -> Choice:
     """The widgets of one column."""
     key = f"method{number}"
-    name = st.selectbox(
-        f"Method {number + 1}",
-        list(METHODS),
-        format_func=lambda name: METHODS[name].title,
-        key=key,
-        label_visibility="collapsed",
-    )
-    method = METHODS[name]
-    with st.popover("Settings", icon=":material/tune:", width="stretch", help=f"Of panel {number + 1}, {method.title}"):
-        return _settings(number, method, view)
+    with st.container(horizontal=True, gap="small"):
+        name = st.selectbox(
+            f"Method {number + 1}",
+            list(METHODS),
+            format_func=lambda name: METHODS[name].title,
+            key=key,
+            label_visibility="collapsed",
+            width="stretch",
+        )
+        method = METHODS[name]
+        with st.popover("Settings", help=f"Of panel {number + 1}, {method.title}"):
+            return _settings(number, method, view)
 
 
 def _settings(number: int, method: Method, view: str) -> Choice:

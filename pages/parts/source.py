@@ -94,7 +94,7 @@ def show(chosen: Chosen) -> None:
     image = render.picture(chosen.picture.pixels)
     if chosen.phantom is not None and chosen.phantom.label and st.session_state.get("truth"):
         image = render.outlined(image, chosen.phantom.lesion)
-    st.image(render.png(image), width=220, output_format="PNG", alt=chosen.description)
+    st.image(render.png(image), width=210, output_format="PNG", alt=chosen.description)
     if chosen.phantom is not None and chosen.phantom.label:
         st.toggle("Outline the lesion", key="truth", help="The phantom's truth; the network never sees it.")
     for note in chosen.picture.notes:
