@@ -2,8 +2,8 @@
 
 Two ways, both confined to the calling thread, so that a model shared by threads is safe:
 
-- `maps_of(net, names)` keeps what named modules put out, cut off from what came before, so that
-  a gradient stops there;
+- `maps_of(net, names)` keeps the maps that named modules put out, cut off from what came before,
+  so that a gradient stops there;
 - `Activations` keeps the outputs of activation functions in execution order, whether they are
   modules, functional calls, in place or one module used twice, because it sees the functions.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from threading import get_ident
 from typing import Any
 
@@ -32,34 +33,44 @@ ACTIVATIONS: frozenset[Callable[..., Any]] = frozenset(
 )
 
 
-class Maps(dict[str, Tensor]):
-    """Outputs by module name, in execution order; a module used twice keeps its last output."""
+@dataclass
+class Maps:
+    """Maps (n, k, h, w) that named modules put out, in execution order; a module used twice keeps its last.
 
-    def keep(self, name: str, output: Tensor) -> None:
-        self.pop(name, None)
-        self[name] = output
+    `shapes` are those of all outputs, also of those that are no map or have only one position.
+    """
+
+    kept: dict[str, Tensor] = field(default_factory=dict)
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def offer(self, name: str, output: Tensor) -> Tensor | None:
+        """Keep a map as a leaf of the gradient graph, and hand on a copy of it in its place.
+
+        A copy, so that a later in-place operation cannot change what is kept.
+        """
+        self.shapes[name] = tuple(output.shape)
+        if output.ndim != 4 or output.shape[2] * output.shape[3] == 1:
+            return None
+        leaf = output.detach().requires_grad_()
+        self.kept.pop(name, None)
+        self.kept[name] = leaf
+        return leaf.clone()
 
 
 @contextmanager
 def maps_of(net: nn.Module, names: Sequence[str]) -> Iterator[Maps]:
-    """Keep the outputs of named modules as leaves of the gradient graph.
-
-    Each kept output is detached from what produced it and handed on as a copy, so that a later
-    in-place operation cannot change it and a backward pass ends at it.
-    """
+    """Keep the maps of named modules; a backward pass from the output ends at the last of them."""
     maps, thread, modules = Maps(), get_ident(), dict(net.named_modules())
 
-    def keep(name: str) -> Callable[..., Tensor | None]:
+    def listen(name: str) -> Callable[..., Tensor | None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> Tensor | None:
             if get_ident() != thread or not isinstance(output, Tensor):
                 return None
-            leaf = output.detach().requires_grad_()
-            maps.keep(name, leaf)
-            return leaf.clone()
+            return maps.offer(name, output)
 
         return hook
 
-    handles = [modules[name].register_forward_hook(keep(name)) for name in names]
+    handles = [modules[name].register_forward_hook(listen(name)) for name in names]
     try:
         yield maps
     finally:

@@ -52,32 +52,31 @@ class LBFGS:
 
     def __call__(self, gradient: Tensor, state: State, view: View) -> tuple[Tensor, State]:
         memory, z, g = Memory(*state), view.z.flatten(1), gradient.flatten(1)
-        memory = self.remembered(memory, z, g)
-        direction = self.direction(memory, g)
+        memory, onto = self.remembered(memory, z, g)
         first = (1 / g.abs().sum(1).clamp_min(1e-30)).clamp_max(1)[:, None] * g
-        direction = direction.where(memory.started[:, None], first)
+        direction = self.direction(memory, g, onto).where(memory.started[:, None], first)
         memory = memory._replace(z=z, gradient=g, started=torch.ones_like(memory.started))
         return direction.view_as(gradient), memory
 
-    def remembered(self, memory: Memory, z: Tensor, g: Tensor) -> Memory:
-        """The newest pair in the place of the oldest, in rows where its curvature is positive."""
+    def remembered(self, memory: Memory, z: Tensor, g: Tensor) -> tuple[Memory, Tensor]:
+        """The newest pair in the place of the oldest, in rows where its curvature is positive.
+
+        Also the gradient's products (n, 2m) with all pairs: the history is read once for both.
+        """
         m, s, y = self.history, z - memory.z, g - memory.gradient
         curved = (s * y).sum(1) > 1e-10 * s.norm(dim=1) * y.norm(dim=1)
         row = (curved & memory.started).nonzero()[:, 0]
-        if not len(row):
-            return memory
         slot = memory.total[row] % m
         pairs, products = memory.pairs, memory.products
         pairs[row, slot], pairs[row, m + slot] = s[row], y[row]
-        new = torch.bmm(pairs, torch.stack([s, y], dim=2)).double()[row]
-        for column, place in ((new[..., 0], slot), (new[..., 1], m + slot)):
-            products[row, :, place] = column
-            products[row, place, :] = column
-        total = memory.total.clone()
-        total[row] += 1
-        return memory._replace(total=total)
+        onto = torch.bmm(pairs, torch.stack([s, y, g], dim=2)).double()
+        for column, place in ((0, slot), (1, m + slot)):
+            products[row, :, place] = onto[row, :, column]
+            products[row, place, :] = onto[row, :, column]
+        total = memory.total.index_add(0, row, torch.ones_like(row))
+        return memory._replace(total=total), onto[..., 2]
 
-    def direction(self, memory: Memory, g: Tensor) -> Tensor:
+    def direction(self, memory: Memory, g: Tensor, onto: Tensor) -> Tensor:
         """H g for each row; γ = 1 while there is no pair."""
         m = self.history
         order = self.by_age(memory.total)
@@ -91,7 +90,7 @@ class LBFGS:
         gamma = (diagonal / yy.diagonal(dim1=1, dim2=2).where(used, 1)).gather(1, newest)
         gamma = gamma.where(memory.total[:, None] > 0, 1)
         triangle = sy.triu() + torch.diag_embed((~used).double())
-        onto = torch.bmm(memory.pairs, g[:, :, None])[:, :, 0].double().gather(1, both)
+        onto = onto.gather(1, both)
         a = _solve(triangle, onto[:, :m])
         middle = diagonal * a + gamma * (yy @ a[:, :, None])[:, :, 0] - gamma * onto[:, m:]
         p = _solve(triangle.mT, middle, upper=False)

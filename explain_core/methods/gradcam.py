@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,10 @@ from explain_core.types import Explanation, Passes, Question, Working
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
+_last_map: WeakKeyDictionary[Classifier, dict[tuple[int, ...], str]] = WeakKeyDictionary()
+"""The default layer by input size: once it is known, only that layer is listened to, and nothing before it
+is recorded for a backward pass."""
+
 
 @dataclass(frozen=True)
 class GradCamParams(Params):
@@ -37,10 +42,14 @@ class GradCamParams(Params):
 
 def run(model: Classifier, question: Question, params: GradCamParams) -> Working:
     """Grad-CAM of every row; yields no step, because there is only one."""
-    with maps_of(model.net, candidates(model, params.layer)) as maps, torch.enable_grad():
+    size = tuple(question.images.shape[1:])
+    known = _last_map.setdefault(model, {}).get(size) if params.layer == AUTO else None
+    with maps_of(model.net, [known] if known else candidates(model, params.layer)) as maps, torch.enable_grad():
         logits = model(question.images)
         name, layer = chosen(model, maps, params.layer)
         (gradient,) = torch.autograd.grad(pick(logits, question.target).sum(), layer)
+    if params.layer == AUTO:
+        _last_map[model][size] = name
     weights = gradient.mean(dim=(2, 3), keepdim=True)
     coarse = (weights * layer.detach()).sum(1, keepdim=True).relu()
     saliency = F.interpolate(coarse, size=question.images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
@@ -67,13 +76,12 @@ def candidates(model: Classifier, layer: str) -> Sequence[str]:
 
 
 def chosen(model: Classifier, maps: Maps, layer: str) -> tuple[str, Tensor]:
-    """The last map in execution order that is larger than one position."""
-    for name, output in reversed(maps.items()):
-        if output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
-            return name, output
+    """The last map in execution order."""
+    if maps.kept:
+        return list(maps.kept.items())[-1]
     if layer == AUTO:
         raise CannotExplain(f"Grad-CAM cannot explain {model.spec}, because no convolution keeps a map at this size.")
-    shapes = ", ".join(str(tuple(output.shape)) for output in maps.values()) or "nothing"
+    shapes = ", ".join(map(str, maps.shapes.values())) or "no tensor"
     raise CannotExplain(f"Layer {layer!r} of {model.spec} puts out {shapes}: Grad-CAM needs a map (n, k, h, w).")
 
 
