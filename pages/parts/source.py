@@ -10,11 +10,11 @@ from pathlib import Path
 import streamlit as st
 
 from explain_core import render
-from explain_core.data.images import Picture, image_key, read_picture
+from explain_core.data.images import SUFFIXES, Picture, image_key, read_picture
 from explain_core.data.phantom import Phantom, gallery
 from explain_core.errors import RhoscopeError
 
-ENDINGS = ("png", "jpg", "jpeg", "tif", "tiff")
+ENDINGS = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 MOST_FILES = 2000
 SOURCES = {"phantom": "Phantom", "upload": "Upload", "workspace": "Workspace"}
 
@@ -80,10 +80,10 @@ def _upload() -> Chosen | None:
 
 
 def _workspace(folder: Path) -> Chosen | None:
-    found = (path for path in folder.rglob("*") if path.suffix.lower().lstrip(".") in ENDINGS)
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     names = sorted(str(path.relative_to(folder)) for path in islice(found, MOST_FILES))
     if not names:
-        st.info(f"The workspace holds no {', '.join(ENDINGS)} file yet.")
+        st.info(f"The workspace holds no picture yet: put PNG, JPEG or TIFF files there.")
         return None
     name = st.selectbox("File", names, key="workspace-file")
     return Chosen(read_picture(folder / name), "workspace", "Picture of the workspace")
