@@ -16,7 +16,6 @@ from torch import Tensor
 
 from explain_core.descent.plan import Plan
 from explain_core.descent.view import Rows, View, take
-from explain_core.hooks import run_watched
 from explain_core.models.classifier import Classifier
 from explain_core.types import Drop, Images, Logits, Passes, PerRow, Step
 
@@ -153,10 +152,9 @@ class _Work:
         return seen, gradient
 
     def forward(self, image: Images) -> tuple[Logits, tuple[Tensor, ...]]:
-        if not self.plan.watched:
+        if self.plan.watch is None:
             return self.model(image), ()
-        logits, seen = run_watched(lambda: self.model(image), self.plan.watched)
-        return logits, seen.outputs
+        return self.plan.watch.run(lambda: self.model(image))
 
     def note(self, view: View, *, backward: bool) -> None:
         """Count the passes, trace the loss, keep the iterate if it is the best."""

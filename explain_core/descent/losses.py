@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -31,6 +32,30 @@ class _MeanSquare(torch.autograd.Function):
 def mean_square(a: Tensor, b: Tensor) -> PerRow:
     """Mean over each row's elements of (a − b)²; b is a constant."""
     result: Tensor = _MeanSquare.apply(a, b)
+    return result
+
+
+class _Distance(torch.autograd.Function):
+    """Σ_l w_l · mean((a_l − b_l)²) per row, in one node, so that many small layers cost little."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, references: Sequence[Tensor], *features: Tensor) -> Tensor:
+        differences = torch._foreach_sub(features, references)
+        scales = weights / torch.tensor([d[0].numel() for d in differences], device=weights.device)
+        ctx.save_for_backward(scales, *differences)
+        sizes = torch.stack([torch.linalg.vector_norm(d.flatten(1), dim=1) for d in differences], dim=1)
+        return (scales * sizes.square()).sum(1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        scales, *differences = ctx.saved_tensors
+        shares = (2 * grads[0][:, None] * scales).unbind(1)
+        return None, None, *(d * s.view(-1, *[1] * (d.ndim - 1)) for d, s in zip(differences, shares, strict=True))
+
+
+def distance(features: Sequence[Tensor], references: Sequence[Tensor], weights: Tensor) -> PerRow:
+    """Weighted sum over layers of the mean square difference; weights (n, layers), references constant."""
+    result: Tensor = _Distance.apply(weights, references, *features)
     return result
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from explain_core.descent.rules import Rule
 from explain_core.descent.view import Rows, View
+from explain_core.hooks import Watch
 from explain_core.types import Images, PerRow
 
 Score = Callable[[View], PerRow]
@@ -34,7 +35,7 @@ class Plan:
         score: what to keep: the picture with the highest score; None keeps the last.
         stop: rows that are done (n,) bool; they leave the batch.
         resting: rows whose rule needs no gradient at this step; when all rest, none is computed.
-        watched: numbers of the activations to show to the loss (`View.features`).
+        watch: the activations to show to the loss (`View.features`).
     """
 
     rows: Rows
@@ -47,4 +48,4 @@ class Plan:
     score: Score | None = None
     stop: Callable[[View, Tensor], Tensor] | None = None
     resting: Callable[[View], Tensor] | None = None
-    watched: frozenset[int] = frozenset()
+    watch: Watch | None = None

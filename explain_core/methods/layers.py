@@ -4,51 +4,53 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from explain_core.errors import ParamError
+from explain_core.hooks import Watch, survey
 from explain_core.models.classifier import Classifier
 from explain_core.params import AUTO
+from explain_core.types import Images
 
+WEIGHTS = "layer weights"
 VGG_WEIGHT, OTHER_WEIGHT = 1e4, 300.0
 VGG19_LAYERS, VGG19_COUNT = "4-9", 16  # the paper's choice for unguided maps, from 0, both ends included
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Chosen activations: their numbers, and per row their values φ_l(x) and weights λ'_l."""
+    """Chosen activations: how to watch them, and per row their values φ_l(x) and weights λ'_l."""
 
-    numbers: tuple[int, ...]
+    watch: Watch | None
     references: dict[str, Tensor]
 
     @property
-    def names(self) -> tuple[tuple[str, str], ...]:
-        """(value, weight) names of the references, layer by layer."""
-        return tuple((f"layer {number}", f"weight {number}") for number in self.numbers)
+    def names(self) -> list[str]:
+        """Names of the values among the references, in the order in which they are watched."""
+        return [name for name in self.references if name != WEIGHTS]
 
 
-def choose_layers(
-    model: Classifier, outputs: Sequence[Tensor], text: str, weight: float | None, *, raw: bool
-) -> Layers:
-    """The activations named by `text`, weighted.
+def choose_layers(model: Classifier, x: Images, text: str, weight: float | None, *, raw: bool) -> Layers:
+    """The activations named by `text`, weighted, with their values at x: one forward pass.
 
     Each layer's term is weight · mean((φ − φ(x))²), divided by mean(φ(x)²) unless `raw` or the
     network is a VGG, on whose scale the paper's weight was chosen.
     """
+    with torch.no_grad():
+        outputs, places = survey(model.net, lambda: model(x))
     vgg = type(model.net).__name__ == "VGG"
     weight = weight if weight is not None else (VGG_WEIGHT if vgg or raw else OTHER_WEIGHT)
     numbers = tuple(chosen(text, len(outputs), vgg=vgg)) if weight > 0 else ()
-    references: dict[str, Tensor] = {}
-    for number in numbers:
-        value = outputs[number].detach()
-        size = value.flatten(1).square().mean(1)
-        scale = torch.ones_like(size) if raw or vgg else size.where(size > 0, 1)
-        references |= {f"layer {number}": value, f"weight {number}": weight / scale}
-    return Layers(numbers, references)
+    if not numbers:
+        return Layers(None, {})
+    values = {f"layer {number}": outputs[number] for number in numbers}
+    sizes = torch.stack([value.flatten(1).square().mean(1) for value in values.values()], dim=1)
+    scales = torch.ones_like(sizes) if raw or vgg else sizes.where(sizes > 0, 1)
+    watch = Watch(model.net, numbers, tuple(places[number] for number in numbers))
+    return Layers(watch, {**values, WEIGHTS: weight / scales})
 
 
 def chosen(text: str, count: int, *, vgg: bool = False) -> range:

@@ -29,14 +29,13 @@ from torch import Tensor
 
 from explain_core.descent.lbfgs import LBFGS
 from explain_core.descent.loop import Found, descend
-from explain_core.descent.losses import mean_square
+from explain_core.descent.losses import distance, mean_square
 from explain_core.descent.plan import Plan
 from explain_core.descent.projections import into_ball, nearest, rms
 from explain_core.descent.spectral import Spectral
 from explain_core.descent.view import Rows, View
-from explain_core.hooks import run_watched
 from explain_core.methods.base import FEW_PICTURES, Method
-from explain_core.methods.layers import Layers, choose_layers
+from explain_core.methods.layers import WEIGHTS, Layers, choose_layers
 from explain_core.methods.outcomes import NEARLY, decision, reach
 from explain_core.methods.smoothing import gaussian
 from explain_core.models.classifier import Classifier, pick
@@ -76,7 +75,7 @@ class PerceptualBallParams(Params):
 
 def run(model: Classifier, question: Question, params: PerceptualBallParams) -> Working:
     rows = Rows(question.images, question.target, question.rho)
-    layers = look_around(model, rows.x, params)
+    layers = choose_layers(model, rows.x, params.layers, params.feature_weight, raw=params.theirs)
     rows = rows.adding(goal=rows.x.new_full((len(rows),), params.margin_goal), **layers.references)
     if question.rho is None:
         found = yield from descend(model, without_rho(model, rows, layers, params))
@@ -85,19 +84,12 @@ def run(model: Classifier, question: Question, params: PerceptualBallParams) -> 
     return explained(model, rows, found, params)
 
 
-def look_around(model: Classifier, x: Images, params: PerceptualBallParams) -> Layers:
-    """Choose the layers, and keep their activations at x: one forward pass."""
-    with torch.no_grad():
-        _, seen = run_watched(lambda: model(x), None)
-    return choose_layers(model, seen.outputs, params.layers, params.feature_weight, raw=params.theirs)
-
-
 def objective(model: Classifier, layers: Layers, params: PerceptualBallParams, view: View) -> PerRow:
     """Eq. 5 per row, with means for norms."""
     extra = view.rows.extra
     loss = (model.margin(view.logits, view.rows.target) - extra["goal"]).square()
-    for (value, weight), feature in zip(layers.names, view.features, strict=True):
-        loss = loss + extra[weight] * mean_square(feature, extra[value])
+    if view.features:
+        loss = loss + distance(view.features, [extra[name] for name in layers.names], extra[WEIGHTS])
     return loss + params.pixel_weight * mean_square(view.image / model.std, view.rows.x / model.std)
 
 
@@ -112,7 +104,7 @@ def without_rho(model: Classifier, rows: Rows, layers: Layers, params: Perceptua
         score=None if params.theirs else lambda view: -view.loss,
         stop=lambda view, gradient: gradient.flatten(1).abs().amax(1) <= FLAT_GRADIENT,
         steps=params.steps,
-        watched=frozenset(layers.numbers),
+        watch=layers.watch,
     )
 
 
@@ -150,7 +142,7 @@ def in_ball(model: Classifier, rows: Rows, start: Images, layers: Layers, params
         project=within,
         score=lambda view: -view.loss,
         steps=params.steps,
-        watched=frozenset(layers.numbers),
+        watch=layers.watch,
     )
 
 
