@@ -15,6 +15,7 @@ from explain_core.params import Params
 from explain_core.records import Answer, Floats
 
 Outcome = Answer | RhoscopeError
+OVER = ("done", "failed", "cancelled")
 
 
 class Submits(Protocol):
@@ -64,11 +65,16 @@ class Desk:
                 self._outcomes.update(dict.fromkeys(jobs, error))
 
     def poll(self) -> None:
-        """Takes in what is finished; also tells the engine that somebody still waits."""
-        for job, ticket in list(self._tickets.items()):
-            if ticket.state in ("done", "failed", "cancelled"):
-                del self._tickets[job]
+        """Takes in what is finished; also tells the engine that somebody still waits.
+
+        A ticket that the engine gave up, because the browser slept for a while, is asked for again.
+        """
+        over = {job: ticket for job, ticket in self._tickets.items() if ticket.state in OVER}
+        for job, ticket in over.items():
+            del self._tickets[job]
+            if ticket.state != "cancelled":
                 self._outcomes[job] = _outcome(ticket)
+        self._ask([self._wishes[job] for job, ticket in over.items() if ticket.state == "cancelled"])
 
     def outcome(self, job: Job) -> Outcome | None:
         """The answer, the error in its place, or None while it is waited for."""

@@ -196,6 +196,16 @@ def test_cancel_gives_up_and_continue_asks_again(opened: Opened, engine: FakeEng
     assert len(engine.tickets) == 2 * asked - 1
 
 
+def test_what_the_engine_gave_up_is_asked_for_again(opened: Opened, engine: FakeEngine) -> None:
+    engine.at_once = False
+    app = opened()
+    asked = len(engine.tickets)
+    engine.tickets[0].state = "cancelled"
+    app.run()
+    assert [ticket.job for ticket in engine.tickets[asked:]] == [engine.tickets[0].job]
+    assert engine.tickets[asked].state == "waiting"
+
+
 def test_what_is_no_longer_shown_is_cancelled(opened: Opened, engine: FakeEngine) -> None:
     engine.at_once = False
     app = opened()
