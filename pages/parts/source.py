@@ -83,7 +83,7 @@ def _workspace(folder: Path) -> Chosen | None:
     found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     names = sorted(str(path.relative_to(folder)) for path in islice(found, MOST_FILES))
     if not names:
-        st.info(f"The workspace holds no picture yet: put PNG, JPEG or TIFF files there.")
+        st.info("The workspace holds no picture yet: put PNG, JPEG or TIFF files there.")
         return None
     name = st.selectbox("File", names, key="workspace-file")
     return Chosen(read_picture(folder / name), "workspace", "Picture of the workspace")
