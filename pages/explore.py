@@ -20,7 +20,7 @@ from pages.parts.subject import Subject
 from pages.parts.viewer import bar
 from pages.parts.viewer import panel as viewer
 
-COMPARED = {"no": "Nothing", "class": "Another class", "model": "Another model"}
+COMPARED = {"no": "Nothing", "class": "A class", "model": "A model"}
 SCALES = {"own": "Each panel", "shared": "Shared by all"}
 FIRST_METHODS = ("gradcam", "perceptual-ball", "ape", "explain-plus")
 IN_ADDRESS = {

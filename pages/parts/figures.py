@@ -12,6 +12,8 @@ from explain_core.path import Curve
 # Okabe and Ito's colours, told apart by the colour-blind and on light and dark alike.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 MARKERS = ("circle", "square", "diamond", "triangle-up")
+# Grey that stands out from white and from black.
+MARKED = "#7d8594"
 QUIET: dict[str, Any] = {"displayModeBar": False}
 
 
@@ -48,7 +50,12 @@ def curves(lines: Mapping[str, tuple[int, Curve]], rho: float, target: str) -> g
             marker={"symbol": MARKERS[style], "size": 9},
             hovertemplate="ρ %{x:.4g}: %{y:.1%}<extra>" + label + "</extra>",
         )
-    figure.add_vline(x=rho, line_dash="dot", line_width=2, annotation_text=f"ρ = {rho:g}", annotation_position="top")
+    figure.add_vline(
+        x=rho,
+        line={"color": MARKED, "dash": "dot", "width": 2},
+        annotation={"text": f"ρ = {rho:g}", "font": {"color": MARKED}},
+        annotation_position="top",
+    )
     figure.update_layout(
         height=340,
         margin={"l": 0, "r": 10, "t": 28, "b": 0},
