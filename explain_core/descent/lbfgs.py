@@ -30,7 +30,6 @@ class Memory(NamedTuple):
     pairs: Tensor
     products: Tensor
     total: Tensor
-    started: Tensor
 
 
 @dataclass(frozen=True)
@@ -47,29 +46,30 @@ class LBFGS:
             z.new_zeros(rows, 2 * m, size),
             torch.zeros(rows, 2 * m, 2 * m, dtype=torch.float64, device=z.device),
             torch.zeros(rows, dtype=torch.long, device=z.device),
-            torch.zeros(rows, dtype=torch.bool, device=z.device),
         )
 
     def __call__(self, gradient: Tensor, state: State, view: View) -> tuple[Tensor, State]:
         memory, z, g = Memory(*state), view.z.flatten(1), gradient.flatten(1)
-        memory, onto = self.remembered(memory, z, g)
-        first = (1 / g.abs().sum(1).clamp_min(1e-30)).clamp_max(1)[:, None] * g
-        direction = self.direction(memory, g, onto).where(memory.started[:, None], first)
-        memory = memory._replace(z=z, gradient=g, started=torch.ones_like(memory.started))
-        return direction.view_as(gradient), memory
+        if view.step == 0:
+            direction = (1 / g.abs().sum(1).clamp_min(1e-30)).clamp_max(1)[:, None] * g
+        else:
+            memory, onto = self.remembered(memory, z, g)
+            direction = self.direction(memory, g, onto)
+        return direction.view_as(gradient), memory._replace(z=z, gradient=g)
 
     def remembered(self, memory: Memory, z: Tensor, g: Tensor) -> tuple[Memory, Tensor]:
         """The newest pair in the place of the oldest, in rows where its curvature is positive.
 
         Also the gradient's products (n, 2m) with all pairs: the history is read once for both.
         """
-        m, s, y = self.history, z - memory.z, g - memory.gradient
-        curved = (s * y).sum(1) > 1e-10 * s.norm(dim=1) * y.norm(dim=1)
-        row = (curved & memory.started).nonzero()[:, 0]
+        m, new = self.history, torch.stack([z - memory.z, g - memory.gradient, g], dim=1)
+        own = torch.bmm(new, new.mT).double()
+        curved = own[:, 0, 1] > 1e-10 * (own[:, 0, 0] * own[:, 1, 1]).sqrt()
+        row = curved.nonzero()[:, 0]
         slot = memory.total[row] % m
         pairs, products = memory.pairs, memory.products
-        pairs[row, slot], pairs[row, m + slot] = s[row], y[row]
-        onto = torch.bmm(pairs, torch.stack([s, y, g], dim=2)).double()
+        pairs[row, slot], pairs[row, m + slot] = new[row, 0], new[row, 1]
+        onto = torch.bmm(pairs, new.mT).double()
         for column, place in ((0, slot), (1, m + slot)):
             products[row, :, place] = onto[row, :, column]
             products[row, place, :] = onto[row, :, column]

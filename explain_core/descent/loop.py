@@ -54,13 +54,12 @@ class Kept:
 
     score: PerRow
     z: Tensor
-    image: Images
     logits: Logits
     loss: PerRow
 
     @property
     def parts(self) -> tuple[Tensor, ...]:
-        return self.score, self.z, self.image, self.logits, self.loss
+        return self.score, self.z, self.logits, self.loss
 
     def better_of(self, other: Kept) -> Kept:
         """Row by row, the one that scores higher; a tie keeps the earlier one."""
@@ -166,7 +165,7 @@ class _Work:
         self.image = view.image
         with torch.no_grad():
             score = self.plan.score(view) if self.plan.score else view.loss
-        kept = Kept(score, view.z, view.image, view.logits, view.loss)
+        kept = Kept(score, view.z, view.logits, view.loss)
         self.kept = self.kept.better_of(kept) if self.kept and self.plan.score else kept
 
     def leave(self, done: Tensor | None, dropped: Tensor | None) -> None:
@@ -197,6 +196,8 @@ class _Work:
             self.retire(torch.ones_like(self.index, dtype=torch.bool))
         order = torch.cat([index for index, _ in self.gone]).argsort()
         parts = zip(*(kept.parts for _, kept in self.gone), strict=True)
-        _, z, image, logits, loss = (torch.cat(part)[order] for part in parts)
+        _, z, logits, loss = (torch.cat(part)[order] for part in parts)
+        with torch.no_grad():
+            image = self.plan.compose(z, self.plan.rows)
         first = self.first if self.first is not None else logits
         return Found(z, image, logits, first, loss, self.traced, self.alive, tuple(self.passes))

@@ -40,7 +40,7 @@ class _Distance(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weights: Tensor, references: Sequence[Tensor], *features: Tensor) -> Tensor:
-        differences = torch._foreach_sub(features, references)
+        differences = torch._foreach_sub(list(features), list(references))
         scales = weights / torch.tensor([d[0].numel() for d in differences], device=weights.device)
         ctx.save_for_backward(scales, *differences)
         sizes = torch.stack([torch.linalg.vector_norm(d.flatten(1), dim=1) for d in differences], dim=1)

@@ -76,7 +76,8 @@ class PerceptualBallParams(Params):
 def run(model: Classifier, question: Question, params: PerceptualBallParams) -> Working:
     rows = Rows(question.images, question.target, question.rho)
     layers = choose_layers(model, rows.x, params.layers, params.feature_weight, raw=params.theirs)
-    rows = rows.adding(goal=rows.x.new_full((len(rows),), params.margin_goal), **layers.references)
+    goal = rows.x.new_full((len(rows),), params.margin_goal)
+    rows = rows.adding(goal=goal, **layers.references, **{"scaled x": rows.x / model.std})
     if question.rho is None:
         found = yield from descend(model, without_rho(model, rows, layers, params))
     else:
@@ -90,7 +91,7 @@ def objective(model: Classifier, layers: Layers, params: PerceptualBallParams, v
     loss = (model.margin(view.logits, view.rows.target) - extra["goal"]).square()
     if view.features:
         loss = loss + distance(view.features, [extra[name] for name in layers.names], extra[WEIGHTS])
-    return loss + params.pixel_weight * mean_square(view.image / model.std, view.rows.x / model.std)
+    return loss + params.pixel_weight * mean_square(view.image / model.std, extra["scaled x"])
 
 
 def without_rho(model: Classifier, rows: Rows, layers: Layers, params: PerceptualBallParams) -> Plan:
