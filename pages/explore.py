@@ -116,7 +116,9 @@ def compare_on(desk: Desk, subjects: list[Subject]) -> None:
     asked = [choices.panel(choice, found, row) for row, found in enumerate(subjects) for choice in chosen]
     rho = nearest(st.session_state["rho"])
     desk.want([wish for panel in asked for wish in panel.wishes(rho)])
-    st.fragment(show, run_every=0.5 if desk.busy else None)(desk, asked, slider_place)
+    desk.poll()
+    st.fragment(watch, run_every=1.0 if desk.busy else None)(desk)
+    st.fragment(show)(desk, asked, slider_place)
 
 
 def _pick(place: DeltaGenerator, label: str, options: Mapping[str, str], key: str) -> str:
@@ -127,13 +129,22 @@ def _pick(place: DeltaGenerator, label: str, options: Mapping[str, str], key: st
     return str(picked)
 
 
-def show(desk: Desk, asked: list[Panel], slider_place: DeltaGenerator) -> None:
-    """Slider, panels and curves; while something is being solved this runs twice a second."""
-    was_busy = desk.busy
+def watch(desk: Desk) -> None:
+    """Looks for answers once a second, and draws the page again only when there are some.
+
+    Drawing everything at every look would hold Python's lock, and starve the engine's thread.
+    """
+    before = desk.done, desk.busy
     desk.poll()
+    show_progress(desk)
+    if (desk.done, desk.busy) != before:
+        st.rerun()
+
+
+def show(desk: Desk, asked: list[Panel], slider_place: DeltaGenerator) -> None:
+    """Slider, panels and curves; a move of the slider runs this and nothing else."""
     with slider_place:
         rho = ask_rho()
-    show_progress(desk)
     scales = panels.shared_scales(asked, desk) if st.session_state["scale"] == "shared" else [None] * len(RHO_GRID)
     rows = [asked[start : start + COLUMNS] for start in range(0, len(asked), COLUMNS)]
     for row in rows:
@@ -144,8 +155,6 @@ def show(desk: Desk, asked: list[Panel], slider_place: DeltaGenerator) -> None:
                 viewer(f"panel{panel.number}", panels.data_of(panel, desk, scales))
     show_curves(desk, asked, rho)
     offer_downloads(desk, asked)
-    if was_busy and not desk.busy:
-        st.rerun()
 
 
 def ask_rho() -> float:
