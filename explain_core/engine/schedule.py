@@ -40,6 +40,7 @@ class Scheduler:
         self._memory = memory_bytes or default_memory(device)
         self._most_rows = most_rows or MOST_ROWS[device.type]
         self._clock = clock
+        self._device = device
         self._active: list[Run] = []
         self._waiting: dict[tuple[int, str], list[Row]] = {}
         self._limits: dict[str, int] = {}
@@ -120,6 +121,8 @@ class Scheduler:
         group = rows[0].group
         if group in self._replays:
             return rows
+        if self._device.type == "cpu" and rows[0].method.sensitive:
+            return rows[:1]
         most = min(self._most_rows, max(1, self._memory // max(1, rows[0].nbytes)), self._limits.get(group, len(rows)))
         return rows[: math.ceil(len(rows) / math.ceil(len(rows) / most))]
 

@@ -203,5 +203,6 @@ METHOD = Method(
     params=ApeParams,
     rho="optional",
     cost=cost,
+    sensitive=True,
     limits="Two phases of 300 steps: the slowest of the four.",
 )

@@ -54,3 +54,4 @@ class Method:
     cannot: Callable[[Classifier], str | None] = applies_to_all
     limits: str = ""
     memory: Callable[[Any], float] = lambda _: FEW_PICTURES
+    sensitive: bool = False
