@@ -84,8 +84,8 @@ def test_pictures_of_different_sizes_in_any_container(tiny: Classifier, images: 
 
 def test_a_batch_equals_single_runs_in_float64(tiny: Classifier, images: Tensor) -> None:
     model = tiny.double()
-    together = explain(model, images.double(), "explain-minus", target=1, rho=[0.02, 0.05])
-    single = explain(model, images.double(), "explain-minus", target=1, rho=[0.02, 0.05], chunk=1)
+    together = explain(model, images.double(), "explain-plus", target=1, rho=[0.02, 0.05])
+    single = explain(model, images.double(), "explain-plus", target=1, rho=[0.02, 0.05], chunk=1)
     for one, other in zip(together, single, strict=True):
         assert one.perturbed is not None
         assert other.perturbed is not None

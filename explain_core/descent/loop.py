@@ -64,6 +64,8 @@ class Kept:
     def better_of(self, other: Kept) -> Kept:
         """Row by row, the one that scores higher; a tie keeps the earlier one."""
         wins = other.score > self.score
+        if bool(wins.all()):
+            return other
         pairs = zip(other.parts, self.parts, strict=True)
         return Kept(*(new.where(wins.view(-1, *[1] * (new.ndim - 1)), old) for new, old in pairs))
 

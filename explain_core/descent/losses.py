@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from explain_core.types import PerRow
 
@@ -47,10 +48,13 @@ class _Distance(torch.autograd.Function):
         return (scales * sizes.square()).sum(1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         scales, *differences = ctx.saved_tensors
         shares = (2 * grads[0][:, None] * scales).unbind(1)
-        return None, None, *(d * s.view(-1, *[1] * (d.ndim - 1)) for d, s in zip(differences, shares, strict=True))
+        for difference, share in zip(differences, shares, strict=True):
+            difference.mul_(share.view(-1, *[1] * (difference.ndim - 1)))  # ours, and not needed again
+        return None, None, *differences
 
 
 def distance(features: Sequence[Tensor], references: Sequence[Tensor], weights: Tensor) -> PerRow:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated
 
 import torch
@@ -77,7 +76,7 @@ def run(model: Classifier, question: Question, params: PerceptualBallParams) -> 
     rows = Rows(question.images, question.target, question.rho)
     layers = choose_layers(model, rows.x, params.layers, params.feature_weight, raw=params.theirs)
     goal = rows.x.new_full((len(rows),), params.margin_goal)
-    rows = rows.adding(goal=goal, **layers.references, **{"scaled x": rows.x / model.std})
+    rows = rows.adding(goal=goal, **layers.references, **{"normalised x": (rows.x - model.mean) / model.std})
     if question.rho is None:
         found = yield from descend(model, without_rho(model, rows, layers, params))
     else:
@@ -85,22 +84,24 @@ def run(model: Classifier, question: Question, params: PerceptualBallParams) -> 
     return explained(model, rows, found, params)
 
 
-def objective(model: Classifier, layers: Layers, params: PerceptualBallParams, view: View) -> PerRow:
-    """Eq. 5 per row, with means for norms."""
+def objective(
+    model: Classifier, layers: Layers, params: PerceptualBallParams, view: View, normalised: Images
+) -> PerRow:
+    """Eq. 5 per row, with means for norms; `normalised` is the picture in the network's own space."""
     extra = view.rows.extra
     loss = (model.margin(view.logits, view.rows.target) - extra["goal"]).square()
     if view.features:
         loss = loss + distance(view.features, [extra[name] for name in layers.names], extra[WEIGHTS])
-    return loss + params.pixel_weight * mean_square(view.image / model.std, extra["scaled x"])
+    return loss + params.pixel_weight * mean_square(normalised, extra["normalised x"])
 
 
 def without_rho(model: Classifier, rows: Rows, layers: Layers, params: PerceptualBallParams) -> Plan:
     """L-BFGS in the normalised space, unclipped."""
     return Plan(
         rows=rows,
-        start=(rows.x - model.mean) / model.std,
-        compose=lambda z, _: z * model.std + model.mean,
-        loss=partial(objective, model, layers, params),
+        start=rows.extra["normalised x"].clone(),
+        compose=lambda z, _: torch.addcmul(model.mean, z, model.std),
+        loss=lambda view: objective(model, layers, params, view, view.z),
         rule=LBFGS(params.history),
         score=None if params.theirs else lambda view: -view.loss,
         stop=lambda view, gradient: gradient.flatten(1).abs().amax(1) <= FLAT_GRADIENT,
@@ -136,7 +137,7 @@ def in_ball(model: Classifier, rows: Rows, start: Images, layers: Layers, params
     return Plan(
         rows=rows,
         start=start,
-        loss=partial(objective, model, layers, params),
+        loss=lambda view: objective(model, layers, params, view, (view.image - model.mean) / model.std),
         rule=Spectral(
             lambda z, rows: nearest(z, rows.x, rho_of(rows)), first=lambda view: FIRST_MOVE * rho_of(view.rows)
         ),

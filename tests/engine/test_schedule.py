@@ -169,3 +169,17 @@ def test_a_single_row_that_does_not_fit_fails_alone(desk: Desk) -> None:
     assert isinstance(large.error, MemoryExhausted)
     assert "16 × 16" in str(large.error)
     assert plain.state == "done"
+
+
+def test_rows_of_a_sensitive_method_are_solved_alone_on_a_processor(desk: Desk) -> None:
+    """A batch would change the last bits, and the method would amplify them."""
+    rows = [desk.row(3, picture) for picture in range(3)]
+    for row in rows:
+        row.method = replace(row.method, sensitive=True)
+    desk.add(*rows)
+    run = desk.scheduler.pick()
+    assert run is not None
+    assert len(run.rows) == 1
+    run.step()
+    desk.scheduler.settle(run)
+    assert len(desk.work()) == len(rows)
