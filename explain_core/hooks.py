@@ -175,11 +175,10 @@ def _each_call(net: nn.Module, names: Collection[str] | None = None) -> Iterator
 
         return hook
 
-    chosen = [
-        (name, module)
-        for name, module in net.named_modules()
-        if (name in names if names is not None else not list(module.children()))
-    ]
+    if names is None:
+        chosen = [(name, module) for name, module in net.named_modules() if not list(module.children())]
+    else:
+        chosen = [(name, net.get_submodule(name)) for name in names]
     handles = [module.register_forward_hook(listen(name)) for name, module in chosen]
     try:
         yield listeners

@@ -86,18 +86,15 @@ def plan(sign: int, model: Classifier, rows: Rows, params: AdversarialParams) ->
     """The optimisation of one direction, by one of the three rules."""
     projected = params.rule == "projected"
 
-    def gained(view: View) -> PerRow:
-        return sign * model.log_odds(view.logits, view.rows.target)
-
     return Plan(
         rows=rows,
         start=rows.x.clone(),
-        loss=lambda view: -gained(view),
+        loss=lambda view: -sign * model.log_odds(view.logits, view.rows.target),
         rule=RULES[params.rule](params.count),
         steps=params.count,
         compose=lambda z, rows: shrunk(z, rows.x, _rho(rows)),
         project=within if projected else lambda z, _: box(z),
-        score=gained,
+        score=lambda view: -view.loss,
         resting=None if projected else outside,
     )
 
