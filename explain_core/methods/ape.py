@@ -11,9 +11,10 @@ indicator of change:  APE_D = L0/N + TV(B)/N + s_t(Î).
 Departures: mean(S) and TV/N as in Eq. 5, where the paper writes sums; β grows with √(N / 1024²);
 Adam, 300 + 300 steps, at a rate of at most ε/2 (its first step moves every pixel by the rate);
 phase 1 uses σ(o/τ), τ = max(1, o₀/3), for the class term, because a saturated s_t has no gradient;
-phase 2 follows the log-odds o.  Default (α, β): on mammograms the paper's (6, 120); up to 256²
-pixels (0.1, 2), because its gentle (0.01, 0.2) marks 58 to 99 % of photographs (SqueezeNet) and
-its strong ones nothing.  With a ρ, box and ball act after every step of both phases.
+phase 2 follows the log-odds o.  Default (α, β): the
+paper's (6, 120) on grey pictures, where it marks about 1 % of a phantom, mostly lesion; (0.1, 2) on
+colour, because on photographs with SqueezeNet the paper's (0.01, 0.2) marks 58 to 99 % of the
+pixels and its strong settings none.  With a ρ, box and ball act after every step of both phases.
 """
 
 from __future__ import annotations
@@ -39,17 +40,16 @@ from explain_core.params import Params, Range
 from explain_core.types import Explanation, Images, Logits, Mask, Passes, PerRow, Question, Working
 
 REFERENCE = 1024**2  # pixels of the paper's mammograms, for which its β was chosen
-SMALL = 256**2
-SMALL_PICTURES, LARGE_PICTURES = (0.1, 2.0), (6.0, 120.0)
+GREY, COLOUR = (6.0, 120.0), (0.1, 2.0)  # (α, β) by default
 
 
 @dataclass(frozen=True)
 class ApeParams(Params):
     alpha: Annotated[
-        float | None, Range(0, 100), "α: weight of the changed area; auto is 0.1 up to 256 × 256 pixels, else 6."
+        float | None, Range(0, 100), "α: weight of the changed area; auto is 6 for grey pictures, 0.1 for colour."
     ] = None
     beta: Annotated[
-        float | None, Range(0, 1000), "β: weight of the mask's outline; auto is 2 up to 256 × 256 pixels, else 120."
+        float | None, Range(0, 1000), "β: weight of the mask's outline; auto is 120 for grey pictures, 2 for colour."
     ] = None
     gamma: Annotated[float, Range(1, 200, 1), "γ: how sharply a change counts as one."] = 30.0
     epsilon: Annotated[float, Range(0.001, 0.2, 0.001, unit="of the pixel range"), "ε: the change that counts."] = 0.01
@@ -66,9 +66,9 @@ class ApeParams(Params):
                 f"lower the rate or raise epsilon."
             )
 
-    def weights(self, pixels: int) -> tuple[float, float]:
-        """(α, β√(N/1024²)) for a picture of so many pixels."""
-        alpha, beta = SMALL_PICTURES if pixels <= SMALL else LARGE_PICTURES
+    def weights(self, channels: int, pixels: int) -> tuple[float, float]:
+        """(α, β√(N/1024²)) for a picture of so many channels and pixels."""
+        alpha, beta = GREY if channels == 1 else COLOUR
         alpha = alpha if self.alpha is None else self.alpha
         beta = beta if self.beta is None else self.beta
         return alpha, beta * (pixels / REFERENCE) ** 0.5
@@ -88,8 +88,8 @@ def run(model: Classifier, question: Question, params: ApeParams) -> Working:
 
 def phase_1(model: Classifier, rows: Rows, params: ApeParams) -> Plan:
     """Where: class, area and outline together (Eqs. 11 to 14)."""
-    alpha, beta = params.weights(rows.x[0, 0].numel())
-    pixels = rows.x[0, 0].numel()
+    channels, pixels = rows.x.shape[1], rows.x[0, 0].numel()
+    alpha, beta = params.weights(channels, pixels)
 
     def loss(view: View) -> PerRow:
         s = soft_change(view.image, view.rows.x, params)
