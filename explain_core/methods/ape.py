@@ -11,10 +11,10 @@ indicator of change:  APE_D = L0/N + TV(B)/N + s_t(Î).
 Departures: mean(S) and TV/N as in Eq. 5, where the paper writes sums; β grows with √(N / 1024²);
 Adam, 300 + 300 steps, at a rate of at most ε/2 (its first step moves every pixel by the rate);
 phase 1 uses σ(o/τ), τ = max(1, o₀/3), for the class term, because a saturated s_t has no gradient;
-phase 2 follows the log-odds o.  Default (α, β): the
-paper's (6, 120) on grey pictures, where it marks about 1 % of a phantom, mostly lesion; (0.1, 2) on
-colour, because on photographs with SqueezeNet the paper's (0.01, 0.2) marks 58 to 99 % of the
-pixels and its strong settings none.  With a ρ, box and ball act after every step of both phases.
+phase 2 follows the log-odds o.  Default (α, β): the paper's (6, 120) on grey pictures, where it
+marks about 1 % of a phantom, mostly lesion; (0.1, 2) on colour, because on photographs with
+SqueezeNet the paper's (0.01, 0.2) marks 58 to 99 % of the pixels and its strong settings none.
+With a ρ, box and ball act after every step of both phases.
 """
 
 from __future__ import annotations
