@@ -96,6 +96,8 @@ def app(
     """Open the page, on this machine only unless --address says otherwise."""
     _check_free(address, port)
     settings = {"RHOSCOPE_PORT": str(port)}
+    # One core stays free for the page: with all of them computing, both are several times slower.
+    settings["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
     for name, folder in (("RHOSCOPE_ALLOW_CODE", allow_code), ("RHOSCOPE_WORKSPACE", workspace)):
         if folder is not None:
             settings[name] = str(_folder(folder))
