@@ -10,9 +10,10 @@ indicator of change:  APE_D = L0/N + TV(B)/N + s_t(Î).
 
 Departures: mean(S) and TV/N as in Eq. 5, where the paper writes sums; β grows with √(N / 1024²);
 Adam, 300 + 300 steps, at a rate of at most ε/2 (its first step moves every pixel by the rate);
-phase 1 uses σ(o/τ), τ = max(1, o₀/3), for the class term, because a saturated s_t has no gradient;
+phase 1 uses σ(o/τ), τ = max(1, o₀/3), for the class term, because a saturated s_t has no gradient,
+and divides it by its start: a class believed with 10 % would else yield an empty mask;
 phase 2 follows the log-odds o.  Default (α, β): the paper's (6, 120) on grey pictures, where it
-marks about 1 % of a phantom, mostly lesion; (0.1, 2) on colour, because on photographs with
+marks about 1 % of a phantom, mostly lesion; (0.07, 2) on colour, because on photographs with
 SqueezeNet the paper's (0.01, 0.2) marks 58 to 99 % of the pixels and its strong settings none.
 With a ρ, box and ball act after every step of both phases.
 """
@@ -40,13 +41,14 @@ from explain_core.params import Params, Range
 from explain_core.types import Explanation, Images, Logits, Mask, Passes, PerRow, Question, Working
 
 REFERENCE = 1024**2  # pixels of the paper's mammograms, for which its β was chosen
-GREY, COLOUR = (6.0, 120.0), (0.1, 2.0)  # (α, β) by default
+GREY, COLOUR = (6.0, 120.0), (0.07, 2.0)  # (α, β) by default
+SMALLEST_BELIEF = 0.01
 
 
 @dataclass(frozen=True)
 class ApeParams(Params):
     alpha: Annotated[
-        float | None, Range(0, 100), "α: weight of the changed area; auto is 6 for grey pictures, 0.1 for colour."
+        float | None, Range(0, 100), "α: weight of the changed area; auto is 6 for grey pictures, 0.07 for colour."
     ] = None
     beta: Annotated[
         float | None, Range(0, 1000), "β: weight of the mask's outline; auto is 120 for grey pictures, 2 for colour."
@@ -95,12 +97,14 @@ def phase_1(model: Classifier, rows: Rows, params: ApeParams) -> Plan:
         s = soft_change(view.image, view.rows.x, params)
         odds = model.log_odds(view.logits, view.rows.target)
         fallen = (odds / view.rows.extra["tau"]).sigmoid()
+        fallen = fallen / view.rows.extra["belief"]
         return fallen + alpha * s.flatten(1).mean(1) + beta * total_variation(s) / pixels
 
     with torch.no_grad():
         start = model.log_odds(model(rows.x), rows.target)
+    tau = (start / 3).clamp_min(1)
     return Plan(
-        rows=rows.adding(tau=(start / 3).clamp_min(1)),
+        rows=rows.adding(tau=tau, belief=(start / tau).sigmoid().clamp_min(SMALLEST_BELIEF)),
         start=rows.x.clone(),
         loss=loss,
         rule=adam(params.rate),

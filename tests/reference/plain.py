@@ -104,7 +104,9 @@ def ape(net: Net, x: Tensor, t: int, *, alpha: float, beta: float, steps: int, r
     n, gamma, epsilon = x[0].numel(), 30.0, 0.01
     beta = beta * (n / 1024**2) ** 0.5
     with torch.no_grad():
-        tau = max(1.0, log_odds(net(x[None])[0], t).item() / 3)
+        start = log_odds(net(x[None])[0], t)
+        tau = max(1.0, start.item() / 3)
+        belief = max(0.01, torch.sigmoid(start / tau).item())
 
     z = x.clone().requires_grad_()
     adam = torch.optim.Adam([z], lr=rate)
@@ -113,7 +115,7 @@ def ape(net: Net, x: Tensor, t: int, *, alpha: float, beta: float, steps: int, r
         d = (x - z).abs().amax(0)
         s = 2 / (1 + torch.exp(-gamma * (d - epsilon))) - 1
         tv = (s[1:] - s[:-1]).abs().sum() + (s[:, 1:] - s[:, :-1]).abs().sum()
-        loss = torch.sigmoid(log_odds(net(z[None])[0], t) / tau) + alpha * s.mean() + beta * tv / n
+        loss = torch.sigmoid(log_odds(net(z[None])[0], t) / tau) / belief + alpha * s.mean() + beta * tv / n
         loss.backward()
         adam.step()
         with torch.no_grad():
