@@ -26,9 +26,11 @@ LAYERS = (
     {"errors", "params", "records", "types", "__version__"},
     {"data", "hooks", "models", "path", "render"},
     {"descent", "sampling"},
-    {"attacks", "methods"},
+    {"attacks"},
+    {"methods", "metrics"},
+    {"protocols"},
     {"engine", "export"},
-    {"api", "asked", "batch", "bench", "training"},
+    {"api", "asked", "batch", "bench", "evaluation", "training"},
 )
 """The parts of explain_core, lowest first; a part imports its own layer and those below."""
 

@@ -1,0 +1,21 @@
+"""The table of metrics.  To add one: write its file, add its row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from explain_core.errors import ParamError, suggest
+from explain_core.metrics.base import Metric
+
+ROWS: tuple[Metric, ...] = ()
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in ROWS})
+
+
+def get_metric(name: str) -> Metric:
+    """The row of that name; raises ParamError."""
+    if name not in METRICS:
+        raise ParamError(f"No metric {name!r}: {suggest(name, METRICS)}")
+    return METRICS[name]
