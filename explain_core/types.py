@@ -17,6 +17,7 @@ Images = Float[Tensor, "n c h w"]
 Labels = Int[Tensor, "n"]
 Logits = Float[Tensor, "n v"]
 PerRow = Float[Tensor, "n"]
+Flags = Bool[Tensor, "n"]
 Saliency = Float[Tensor, "n h w"]
 Mask = Bool[Tensor, "n h w"]
 

@@ -10,12 +10,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from jaxtyping import Bool
-from torch import Tensor
-
 from explain_core.models.classifier import Classifier
 from explain_core.params import Params
-from explain_core.types import Drop, Images, Logits, Passes, PerRow, Question, Step
+from explain_core.types import Drop, Flags, Images, Logits, Passes, PerRow, Question, Step
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Attacked:
     """
 
     images: Images
-    success: Bool[Tensor, "n"]
+    success: Flags
     first: Logits
     after: Logits
     visited: PerRow

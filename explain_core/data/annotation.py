@@ -65,7 +65,7 @@ class Region:
             return shape
         if isinstance(shape, Circle):
             return Box(shape.y - shape.radius, shape.x - shape.radius, shape.y + shape.radius, shape.x + shape.radius)
-        rows, columns = shape.any(1).nonzero()[0], shape.any(0).nonzero()[0]
+        rows, columns = np.flatnonzero(shape.any(1)), np.flatnonzero(shape.any(0))
         return Box(float(rows[0]), float(columns[0]), float(rows[-1]), float(columns[-1]))
 
 
