@@ -13,6 +13,7 @@ from PIL import Image
 
 from cli import shell
 from explain_core.methods import METHODS
+from explain_core.metrics import METRICS
 from explain_core.models.zoo import FORMS
 from tests.test_architecture import SOURCES
 
@@ -28,6 +29,11 @@ def text(page: str) -> str:
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_has_its_line(name: str) -> None:
     assert f"`{name}`" in text("docs/methods.md")
+
+
+@pytest.mark.parametrize("name", list(METRICS))
+def test_a_metric_has_its_line(name: str) -> None:
+    assert f"| `{name}`" in text("docs/metrics.md")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
