@@ -42,9 +42,16 @@ class RunAttack(Protocol):
     def __call__(self, model: Classifier, question: Question, params: Any) -> Attacking: ...
 
 
+def applies_to_all(_: Classifier) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Attack:
-    """A row of ATTACKS.  `norm` is what the attack bounds or minimises; `cost` passes of one row, in units."""
+    """A row of ATTACKS.  `norm` is what the attack bounds or minimises; `cost` passes of one row, in units.
+
+    `sensitive` where float32 rounding decides which way a row walks, `cannot` as for a method.
+    """
 
     name: str
     title: str
@@ -55,3 +62,5 @@ class Attack:
     norm: Literal["l2", "linf"]
     cost: Callable[[Any], float]
     version: int = 1
+    cannot: Callable[[Classifier], str | None] = applies_to_all
+    sensitive: bool = False

@@ -24,8 +24,8 @@ from explain_core.types import Drop, Images, Logits, Passes, PerRow, Step
 class Found:
     """The kept iterate of every row of the plan, and what it cost.
 
-    `loss` is the kept picture's, `traced` (steps + 1, n) every iterate's (NaN after a row left);
-    `first` are the logits of the start, `alive` the rows that were not dropped.
+    `loss` is the kept picture's, `traced` (steps + 1, n) every iterate's, or what the plan traces
+    instead (NaN after a row left); `first` are the logits of the start, `alive` the rows that were not dropped.
     """
 
     z: Tensor
@@ -161,12 +161,12 @@ class _Work:
         """Count the passes, trace the loss, keep the iterate if it is the best."""
         for row in self.index.tolist():
             self.passes[row] += Passes(1, int(backward))
-        self.traced[self.step, self.index] = view.loss
         if self.first is None:
             self.first = view.logits
         self.image = view.image
         with torch.no_grad():
             score = self.plan.score(view) if self.plan.score else view.loss
+            self.traced[self.step, self.index] = self.plan.trace(view) if self.plan.trace else view.loss
         kept = Kept(score, view.z, view.logits, view.loss)
         self.kept = self.kept.better_of(kept) if self.kept and self.plan.score else kept
 

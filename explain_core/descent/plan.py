@@ -33,6 +33,7 @@ class Plan:
         compose: z → picture; differentiable.
         project: keeps z where it must stay, after each step.
         score: what to keep: the picture with the highest score; None keeps the last.
+        trace: what `Found.traced` holds of every iterate; None: the loss.
         stop: rows that are done (n,) bool; they leave the batch.
         resting: rows whose rule needs no gradient at this step; when all rest, none is computed.
         watch: the activations to show to the loss (`View.features`).
@@ -46,6 +47,7 @@ class Plan:
     compose: Callable[[Tensor, Rows], Images] = itself
     project: Callable[[Tensor, Rows], Tensor] = itself
     score: Score | None = None
+    trace: Score | None = None
     stop: Callable[[View, Tensor], Tensor] | None = None
     resting: Callable[[View], Tensor] | None = None
     watch: Watch | None = None

@@ -126,6 +126,24 @@ def momentum(decay: float) -> Rule:
 
 
 @dataclass(frozen=True)
+class Average:
+    """v ← μ·v + (1 − μ)·direction: the exponential average of directions, which starts at zero."""
+
+    decay: float
+
+    def start(self, z: Tensor) -> State:
+        return torch.zeros_like(z)
+
+    def __call__(self, gradient: Tensor, state: State, view: View) -> tuple[Tensor, State]:
+        mean = torch.lerp(state, gradient, 1 - self.decay)
+        return mean, mean
+
+
+def average(decay: float) -> Rule:
+    return Average(decay)
+
+
+@dataclass(frozen=True)
 class Adam:
     """Kingma & Ba 2015; elementwise, so rows never mix."""
 

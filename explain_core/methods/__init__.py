@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
+from explain_core.attacks import ATTACKS
 from explain_core.errors import ParamError, suggest
 from explain_core.methods import adversarial, ape, gradcam, perceptual_ball
+from explain_core.methods.attack import from_attack
 from explain_core.methods.base import Method
 
 GROUP = "rhoscope.methods"
@@ -45,6 +47,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         ape.METHOD,
         adversarial.EXPLAIN_PLUS,
         adversarial.EXPLAIN_MINUS,
+        *map(from_attack, ATTACKS.values()),
         *installed(entry_points(group=GROUP)),
     )
 )

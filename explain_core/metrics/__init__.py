@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from explain_core.errors import ParamError, suggest
+from explain_core.metrics import ara
 from explain_core.metrics.base import Metric
 
-ROWS: tuple[Metric, ...] = ()
+ROWS: tuple[Metric, ...] = (ara.ATTACK_ARA, ara.BTR_ARA)
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in ROWS})
