@@ -69,13 +69,24 @@ def _upload() -> Chosen | None:
     upload = st.file_uploader(
         "A picture: PNG, JPEG or TIFF, 8 or 16 bit", ENDINGS, key="file", help="It stays in this server's memory."
     )
-    if upload is None:
-        st.info("Choose a file above. It is read here and never written anywhere.")
-        return None
     kept = st.session_state.get("decoded")
+    if upload is None:
+        return _kept(kept)
     if kept is None or kept[0] != upload.file_id:
+        st.session_state.pop("decoded", None)
         kept = (upload.file_id, read_picture(upload.getvalue()))
         st.session_state["decoded"] = kept
+    return Chosen(kept[1], "upload", "Uploaded picture")
+
+
+def _kept(kept: tuple[str, Picture] | None) -> Chosen | None:
+    """The picture chosen before: Streamlit forgets a file when another page is shown."""
+    if kept is None:
+        st.info("Choose a file above. It is read here and never written anywhere.")
+        return None
+    if st.button("Forget the picture", help="The one chosen before is still in this session's memory."):
+        del st.session_state["decoded"]
+        st.rerun()
     return Chosen(kept[1], "upload", "Uploaded picture")
 
 

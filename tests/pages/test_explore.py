@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -229,6 +230,21 @@ def test_a_bad_upload_is_a_message(opened: Opened, engine: FakeEngine) -> None:
     assert len(app.error) == 1
     assert "Not a picture" in app.error[0].value
     assert "scan" not in app.error[0].value
+
+
+def test_an_upload_survives_another_page(opened: Opened, engine: FakeEngine) -> None:
+    app = opened(source="upload")
+    file = BytesIO()
+    Image.new("L", (40, 30), 90).save(file, "PNG")
+    app.file_uploader(key="file").upload("scan.png", file.getvalue(), "image/png").run()
+    asked = engine.jobs[-1].image
+    app.switch_page("pages/methods.py").run()
+    app.switch_page("pages/explore.py").run()
+    assert not app.exception
+    assert engine.jobs[-1].image == asked
+    forget = next(button for button in app.button if button.label == "Forget the picture")
+    forget.click().run()
+    assert "Choose a file" in app.info[0].value
 
 
 def test_a_workspace_file_is_explained(
