@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from explain_core.data.images import image_key
-from explain_core.engine.batches import Row, make_row
+from explain_core.engine.batches import make_row
 from explain_core.engine.jobs import Job, Pixels, check_pixels, rho_for
 from explain_core.engine.lending import lend
 from explain_core.engine.library import Held, choose_device, hold
 from explain_core.engine.predictions import predict
 from explain_core.engine.schedule import Scheduler
+from explain_core.engine.solve import solve
 from explain_core.errors import ImageError, InputError, ParamError, TargetError
+from explain_core.evaluation.asking import Asking
 from explain_core.methods import METHODS, get_method
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier
@@ -75,20 +77,20 @@ def explain(
     ]
     rows = [make_row(held, METHODS, job, picture) for job, picture in jobs]
     with lend(held.model):
-        return _solve(rows, Scheduler(held.device, most_rows=chunk), progress or (lambda _: None))
+        return solve(rows, Scheduler(held.device, most_rows=chunk), progress or (lambda _: None))
 
 
-def _solve(rows: Sequence[Row], scheduler: Scheduler, progress: Callable[[float], None]) -> list[Answer]:
-    """The engine's loop without its thread; the first row that fails ends it."""
-    for row in rows:
-        scheduler.add(row)
-    while (run := scheduler.pick()) is not None:
-        run.step()
-        for row in scheduler.settle(run):
-            if row.error:
-                raise row.error
-        progress(sum(1.0 if row.over else row.run.progress if row.run else 0.0 for row in rows) / len(rows))
-    return [row.answer for row in rows if row.answer]
+def asking(
+    model: Classifier | str,
+    method: str | None = None,
+    *,
+    knobs: Mapping[str, Any] | None = None,
+    rho: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> Asking:
+    """The model opened once, to be asked many times, as metrics do; see `Asking`."""
+    return Asking(_hold(model, device), method, knobs=knobs, rho=rho, seed=seed)
 
 
 def _hold(model: Classifier | str, device: str) -> Held:
