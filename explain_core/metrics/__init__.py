@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from explain_core.errors import ParamError, suggest
-from explain_core.metrics import ara
+from explain_core.metrics import ara, causal
 from explain_core.metrics.base import Metric
+from explain_core.metrics.needs import checked
 
-ROWS: tuple[Metric, ...] = (ara.ATTACK_ARA, ara.BTR_ARA)
+ROWS: tuple[Metric, ...] = (
+    causal.DELETION,
+    causal.INSERTION,
+    ara.ATTACK_ARA,
+    ara.BTR_ARA,
+)
 
-
-METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in ROWS})
+METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: checked(metric) for metric in ROWS})
 
 
 def get_metric(name: str) -> Metric:
