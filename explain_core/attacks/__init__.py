@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from explain_core.attacks import smallest
+from explain_core.attacks import bounded, smallest
 from explain_core.attacks.base import Attack
 from explain_core.errors import ParamError, suggest
 
-ROWS: tuple[Attack, ...] = (smallest.ADV, smallest.BTR)
+ROWS: tuple[Attack, ...] = (
+    bounded.FGSM,
+    bounded.PGD_LINF,
+    bounded.PGD_L2,
+    smallest.ADV,
+    smallest.BTR,
+)
 
 ATTACKS: Mapping[str, Attack] = MappingProxyType({attack.name: attack for attack in ROWS})
 

@@ -50,6 +50,7 @@ def applies_to_all(_: Classifier) -> str | None:
 class Attack:
     """A row of ATTACKS.  `norm` is what the attack bounds or minimises; `cost` passes of one row, in units.
 
+    `bounded` where a question's ρ is the bound that it stays inside, else it looks for the smallest change;
     `sensitive` where float32 rounding decides which way a row walks, `cannot` as for a method.
     """
 
@@ -62,5 +63,6 @@ class Attack:
     norm: Literal["l2", "linf"]
     cost: Callable[[Any], float]
     version: int = 1
+    bounded: bool = False
     cannot: Callable[[Classifier], str | None] = applies_to_all
     sensitive: bool = False

@@ -20,7 +20,6 @@ is done at once, with no change.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +29,7 @@ import torch
 from torch import Tensor
 
 from explain_core.attacks.base import Attack, Attacked, Attacking
+from explain_core.attacks.goals import Goal, at_start, below_chance, fooled, met, size
 from explain_core.descent.loop import Found, descend
 from explain_core.descent.plan import Plan, itself
 from explain_core.descent.projections import box, per_row, rms
@@ -37,9 +37,7 @@ from explain_core.descent.rules import Rule, average, chain, momentum, pull_back
 from explain_core.descent.view import Rows, View
 from explain_core.models.classifier import Classifier
 from explain_core.params import Choice, Params, Range
-from explain_core.types import Flags, Labels, Logits, PerRow, Question
-
-Goal = Callable[[Classifier, Logits, Labels], Flags]
+from explain_core.types import Question
 
 ETA, RATE = 0.0099, 0.01  # η = 0.55 in L2 on CIFAR, as an RMSE; the learning rate
 NEVER = 2.0**20  # a score below every RMSE, exact in float32 for a million steps
@@ -63,16 +61,6 @@ class SmallestParams(Params):
         return f"algorithm-1 {self.rule} {'clipped' if self.clip else 'unclipped'}"
 
 
-def fooled(model: Classifier, logits: Logits, target: Labels) -> Flags:
-    """The class is not the decision."""
-    return model.margin(logits, target) < 0
-
-
-def below_chance(model: Classifier, logits: Logits, target: Labels) -> Flags:
-    """s_t < 1/V, written in the log-odds, which do not saturate; two classes at least."""
-    return model.log_odds(logits, target) < -math.log(max(2, logits.shape[1]) - 1)
-
-
 def run(goal: Goal, model: Classifier, question: Question, params: SmallestParams) -> Attacking:
     """The question's ρ plays no part: the smallest change is looked for."""
     rows = Rows(question.images, question.target)
@@ -92,10 +80,7 @@ def run(goal: Goal, model: Classifier, question: Question, params: SmallestParam
 
 def search(goal: Goal, model: Classifier, rows: Rows, params: SmallestParams, rule: str) -> Plan:
     """One run of Algorithm 1 over these rows."""
-
-    def holds(view: View) -> Flags:
-        return goal(model, view.logits.detach(), view.rows.target)
-
+    holds = met(goal, model)
     return Plan(
         rows=rows,
         start=rows.x.clone(),
@@ -105,7 +90,7 @@ def search(goal: Goal, model: Classifier, rows: Rows, params: SmallestParams, ru
         project=(lambda z, _: box(z)) if params.clip else itself,
         score=lambda view: torch.where(holds(view), -size(view), view.step - NEVER),
         trace=size,
-        stop=lambda view, _: holds(view) if view.step == 0 else torch.zeros_like(view.rows.target, dtype=torch.bool),
+        stop=at_start(holds),
         resting=holds,
     )
 
@@ -121,11 +106,6 @@ def smaller(goal: Goal, model: Classifier, rows: Rows, found: Found, left: Tenso
     pairs = ((other.z, found.z), (other.image, found.image), (other.logits, found.logits), (other.loss, found.loss))
     z, image, logits, loss = (new.where(per_row(wins, new), old[left]) for new, old in pairs)
     return replace(other, z=z, image=image, logits=logits, loss=loss)
-
-
-def size(view: View) -> PerRow:
-    """RMSE of the change so far."""
-    return rms(view.z.detach() - view.rows.x)
 
 
 def triangular(goal: Callable[[View], Tensor], params: SmallestParams) -> Rule:

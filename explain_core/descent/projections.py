@@ -34,6 +34,12 @@ def into_ball(z: Images, x: Images, rho: PerRow) -> Images:
     return shrunk(box(z), x, rho)
 
 
+def into_linf(z: Images, x: Images, eps: PerRow) -> Images:
+    """Clip to within eps of x in every pixel, then to the box, which never moves it away from x."""
+    bound = per_row(eps * SHRINK, x)
+    return box(x + torch.minimum(torch.maximum(z - x, -bound), bound))
+
+
 def shrunk(z: Images, x: Images, rho: PerRow) -> Images:
     """Scale towards x until RMSE ≤ ρ; the scale is a constant in gradients, so inside it is the identity.
 

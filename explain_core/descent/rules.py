@@ -82,6 +82,16 @@ def unit_rms() -> Rule:
     return Stateless(apply)
 
 
+def signed() -> Rule:
+    """Each element's sign."""
+    return Stateless(lambda gradient, _: gradient.sign())
+
+
+def jump_first(extra: str) -> Rule:
+    """The first step is the rows' own, given as an extra; it needs no gradient."""
+    return Stateless(lambda gradient, view: -view.rows.extra[extra] if view.step == 0 else gradient)
+
+
 def scaled(length: Callable[[View], PerRow | float]) -> Rule:
     """Multiply each row by a length that may depend on the step and on the row."""
 

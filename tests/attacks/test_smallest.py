@@ -3,47 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from explain_core.attacks import ATTACKS
-from explain_core.attacks.base import Attacked
 from explain_core.descent.projections import rms
 from explain_core.engine.lending import lend
-from explain_core.models.classifier import Classifier, InputSpec
+from explain_core.models.classifier import Classifier
 from explain_core.types import Question
+from tests.attacks.linear import PIXELS, SIDE, attack, straight
 from tests.descent.walking import walk
-
-SIDE = 4
-
-
-def straight(weight: Tensor, bias: Tensor | None = None) -> Classifier:
-    """A linear softmax classifier of pictures (3, 4, 4)."""
-    layer = nn.Linear(weight.shape[1], len(weight))
-    layer.weight.data, layer.bias.data = weight, torch.zeros(len(weight)) if bias is None else bias
-    names = [f"class {index}" for index in range(len(weight))]
-    made = Classifier(nn.Sequential(nn.Flatten(), layer), classes=names, kind="softmax", input=InputSpec(3))
-    return made.eval()
-
-
-def attack(name: str, model: Classifier, x: Tensor, target: Tensor, **knobs: Any) -> Attacked:
-    row = ATTACKS[name]
-    with lend(model):
-        return walk(row.run(model, Question(x, target), row.params.build(knobs)))[0]
 
 
 @pytest.fixture
 def pair(rng: torch.Generator) -> tuple[Classifier, Tensor, Tensor]:
     """Two classes, six pictures near grey, and the exact smallest RMSE to the border between the classes."""
-    weight = torch.randn(2, 3 * SIDE * SIDE, generator=rng)
+    weight = torch.randn(2, PIXELS, generator=rng)
     model = straight(weight)
     x = 0.5 + 0.02 * torch.randn(6, 3, SIDE, SIDE, generator=rng)
     with torch.no_grad():
         margin = model(x).diff(dim=1).abs()[:, 0]
-    return model, x, margin / (weight[0] - weight[1]).norm() / math.sqrt(3 * SIDE * SIDE)
+    return model, x, margin / (weight[0] - weight[1]).norm() / math.sqrt(PIXELS)
 
 
 @pytest.mark.parametrize("rule", ["triangular", "paper", "smaller"])
@@ -104,7 +86,7 @@ def test_a_row_that_is_wrong_already_is_done_at_once(tiny: Classifier, rng: torc
 
 def test_where_nothing_is_found_the_largest_change_tried_is_told() -> None:
     """A constant network is never fooled; its zero gradient is a zero step."""
-    model = straight(torch.zeros(2, 3 * SIDE * SIDE), torch.tensor([1.0, 0.0]))
+    model = straight(torch.zeros(2, PIXELS), torch.tensor([1.0, 0.0]))
     x = torch.full((2, 3, SIDE, SIDE), 0.5)
     found = attack("adv", model, x, torch.zeros(2, dtype=torch.long), steps=20)
     assert not found.success.any()
