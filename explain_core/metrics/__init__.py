@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from explain_core.errors import ParamError, suggest
-from explain_core.metrics import ara, causal, pointing
+from explain_core.metrics import ara, causal, localisation, pointing
 from explain_core.metrics.base import Metric
 from explain_core.metrics.needs import checked
 
@@ -14,6 +14,7 @@ ROWS: tuple[Metric, ...] = (
     causal.DELETION,
     causal.INSERTION,
     pointing.METRIC,
+    localisation.METRIC,
     ara.ATTACK_ARA,
     ara.BTR_ARA,
 )
