@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from explain_core.errors import ParamError, suggest
-from explain_core.metrics import ara, causal, localisation, pointing
+from explain_core.metrics import ape, ara, causal, energy, hit_rate, localisation, pointing
 from explain_core.metrics.base import Metric
 from explain_core.metrics.needs import checked
 
@@ -15,6 +15,10 @@ ROWS: tuple[Metric, ...] = (
     causal.INSERTION,
     pointing.METRIC,
     localisation.METRIC,
+    energy.METRIC,
+    ape.APE_D,
+    ape.APE_S,
+    hit_rate.METRIC,
     ara.ATTACK_ARA,
     ara.BTR_ARA,
 )
