@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from explain_core.attacks import bounded, smallest
+from explain_core.attacks import bounded, deepfool, smallest
 from explain_core.attacks.base import Attack
 from explain_core.errors import ParamError, suggest
 
@@ -13,6 +13,8 @@ ROWS: tuple[Attack, ...] = (
     bounded.FGSM,
     bounded.PGD_LINF,
     bounded.PGD_L2,
+    deepfool.L2,
+    deepfool.LINF,
     smallest.ADV,
     smallest.BTR,
 )

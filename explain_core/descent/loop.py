@@ -129,7 +129,7 @@ class _Work:
         return done
 
     def look(self, *, differentiate: bool) -> tuple[View, Tensor]:
-        """One shared forward pass for all terms, and a backward pass to z where rows need one."""
+        """One shared forward pass for all terms, and a backward pass to z for each loss where rows need one."""
         plan = self.plan
         z = self.z.detach().requires_grad_(differentiate)
         with torch.set_grad_enabled(differentiate):
@@ -137,10 +137,9 @@ class _Work:
             logits, features = self.forward(image)
             view = View(self.step, z, image, logits, self.rows, features)
             view = replace(view, loss=plan.loss(view))
-        gradient = torch.zeros_like(z)
         resting = plan.resting is not None and bool(plan.resting(view).all())
-        if differentiate and not resting:
-            (gradient,) = torch.autograd.grad(view.loss.sum(), z)
+        backward = 0 if resting or not differentiate else view.loss[0].numel()
+        gradient = differentiated(view.loss, z) if backward else torch.zeros_like(z)
         seen = replace(
             view,
             z=z.detach(),
@@ -149,7 +148,7 @@ class _Work:
             loss=view.loss.detach(),
             features=tuple(feature.detach() for feature in features),
         )
-        self.note(seen, backward=differentiate and not resting)
+        self.note(seen, backward)
         return seen, gradient
 
     def forward(self, image: Images) -> tuple[Logits, tuple[Tensor, ...]]:
@@ -157,17 +156,17 @@ class _Work:
             return self.model(image), ()
         return self.plan.watch.run(lambda: self.model(image))
 
-    def note(self, view: View, *, backward: bool) -> None:
+    def note(self, view: View, backward: int) -> None:
         """Count the passes, trace the loss, keep the iterate if it is the best."""
         for row in self.index.tolist():
-            self.passes[row] += Passes(1, int(backward))
+            self.passes[row] += Passes(1, backward)
         if self.first is None:
             self.first = view.logits
         self.image = view.image
         with torch.no_grad():
-            score = self.plan.score(view) if self.plan.score else view.loss
-            self.traced[self.step, self.index] = self.plan.trace(view) if self.plan.trace else view.loss
-        kept = Kept(score, view.z, view.logits, view.loss)
+            score = self.plan.score(view) if self.plan.score else view.least
+            self.traced[self.step, self.index] = self.plan.trace(view) if self.plan.trace else view.least
+        kept = Kept(score, view.z, view.logits, view.least)
         self.kept = self.kept.better_of(kept) if self.kept and self.plan.score else kept
 
     def leave(self, done: Tensor | None, dropped: Tensor | None) -> None:
@@ -203,3 +202,12 @@ class _Work:
             image = self.plan.compose(z, self.plan.rows)
         first = self.first if self.first is not None else logits
         return Found(z, image, logits, first, loss, self.traced, self.alive, tuple(self.passes))
+
+
+def differentiated(loss: Tensor, z: Tensor) -> Tensor:
+    """The gradient in z of one loss a row (n,), shaped as z, or of several (n, k), shaped (n, k, …)."""
+    if loss.ndim == 1:
+        (gradient,) = torch.autograd.grad(loss.sum(), z)
+        return gradient
+    columns = loss.sum(0).unbind()
+    return torch.stack([torch.autograd.grad(column, z, retain_graph=True)[0] for column in columns], dim=1)

@@ -27,8 +27,9 @@ class Plan:
     Args:
         rows: what belongs to each row.
         start: the variable z, (n, …): pictures, mask grids, anything that `compose` understands.
-        loss: (n,) to be minimised; a row's loss must not depend on other rows.
-        rule: turns gradients into steps.
+        loss: (n,) to be minimised; a row's loss must not depend on other rows.  Or several,
+            (n, k), for a rule that weighs their gradients up; the smallest is traced.
+        rule: turns gradients, (n, …) or (n, k, …), into steps.
         steps: gradient steps; the last iterate is scored as well, with a forward pass only.
         compose: z → picture; differentiable.
         project: keeps z where it must stay, after each step.
@@ -41,7 +42,7 @@ class Plan:
 
     rows: Rows
     start: Tensor
-    loss: Score
+    loss: Callable[[View], Tensor]
     rule: Rule
     steps: int
     compose: Callable[[Tensor, Rows], Images] = itself

@@ -43,7 +43,8 @@ class View:
     """One step as a loss or a rule sees it; everything has one entry per row still at work.
 
     `z` is the variable; `image` the picture made from it, on which `logits` and `features`
-    (the watched activations) were computed; `loss` is empty until it was computed.
+    (the watched activations) were computed; `loss`, one a row or several (n, k), is empty until it was
+    computed.
     """
 
     step: int
@@ -52,7 +53,12 @@ class View:
     logits: Logits
     rows: Rows
     features: tuple[Tensor, ...] = ()
-    loss: PerRow = field(default_factory=lambda: torch.zeros(0))
+    loss: Tensor = field(default_factory=lambda: torch.zeros(0))
+
+    @property
+    def least(self) -> PerRow:
+        """The loss, or the smallest of several."""
+        return self.loss if self.loss.ndim == 1 else self.loss.amin(1)
 
 
 def take(tree: Any, index: Tensor) -> Any:
