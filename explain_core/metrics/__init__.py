@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from explain_core.errors import ParamError, suggest
-from explain_core.metrics import ape, ara, causal, energy, hit_rate, localisation, pointing
+from explain_core.metrics import (
+    agreement,
+    ape,
+    ara,
+    causal,
+    energy,
+    hit_rate,
+    localisation,
+    pointing,
+    sensitivity,
+    stability,
+)
 from explain_core.metrics.base import Metric
 from explain_core.metrics.needs import checked
 
@@ -19,6 +30,9 @@ ROWS: tuple[Metric, ...] = (
     ape.APE_D,
     ape.APE_S,
     hit_rate.METRIC,
+    agreement.METRIC,
+    stability.BLUR,
+    sensitivity.METRIC,
     ara.ATTACK_ARA,
     ara.BTR_ARA,
 )
