@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from explain_core.attacks import bounded, deepfool, smallest
+from explain_core.attacks import bounded, confident, deepfool, smallest
 from explain_core.attacks.base import Attack
 from explain_core.errors import ParamError, suggest
 
@@ -17,6 +17,7 @@ ROWS: tuple[Attack, ...] = (
     deepfool.LINF,
     smallest.ADV,
     smallest.BTR,
+    confident.CONFIDENT,
 )
 
 ATTACKS: Mapping[str, Attack] = MappingProxyType({attack.name: attack for attack in ROWS})

@@ -38,7 +38,13 @@ def once(holds: Callable[[View], Flags]) -> Callable[[View, Tensor], Flags]:
 
 def at_start(holds: Callable[[View], Flags]) -> Callable[[View, Tensor], Flags]:
     """A stop for rows where it holds on the original."""
-    return lambda view, _: holds(view) if view.step == 0 else torch.zeros_like(view.rows.target, dtype=torch.bool)
+
+    def stop(view: View, _: Tensor) -> Flags:
+        if view.step > 0:
+            return torch.zeros_like(view.rows.target, dtype=torch.bool)
+        return holds(view) & (size(view) == 0)
+
+    return stop
 
 
 def size(view: View) -> PerRow:

@@ -39,6 +39,7 @@ from explain_core.models.classifier import Classifier
 from explain_core.params import Choice, Params, Range
 from explain_core.types import Question
 
+CITATION = "Woods, Chen & Teuscher, Adversarial Explanations, Nature Machine Intelligence 2019."
 ETA, RATE = 0.0099, 0.01  # η = 0.55 in L2 on CIFAR, as an RMSE; the learning rate
 NEVER = 2.0**20  # a score below every RMSE, exact in float32 for a million steps
 
@@ -135,7 +136,7 @@ def _row(goal: Goal, name: str, title: str, summary: str) -> Attack:
         name=name,
         title=title,
         summary=summary,
-        citation="Woods, Chen & Teuscher, Adversarial Explanations, Nature Machine Intelligence 2019.",
+        citation=CITATION,
         run=partial(run, goal),
         params=SmallestParams,
         norm="l2",
