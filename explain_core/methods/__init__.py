@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from explain_core.attacks import ATTACKS
 from explain_core.errors import ParamError, suggest
-from explain_core.methods import adversarial, ape, gradcam, perceptual_ball
+from explain_core.methods import adversarial, ape, gradcam, gradient, perceptual_ball
 from explain_core.methods.attack import from_attack
 from explain_core.methods.base import Method
 
@@ -43,6 +43,8 @@ def installed(points: Iterable[EntryPoint]) -> list[Method]:
 METHODS: Mapping[str, Method] = MappingProxyType(
     by_name(
         gradcam.METHOD,
+        gradient.GRADIENT,
+        gradient.INPUT_TIMES_GRADIENT,
         perceptual_ball.METHOD,
         ape.METHOD,
         adversarial.EXPLAIN_PLUS,
