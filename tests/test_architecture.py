@@ -24,7 +24,7 @@ TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py")
 
 LAYERS = (
     {"errors", "params", "records", "types", "__version__"},
-    {"data", "hooks", "models", "path", "render"},
+    {"backward", "data", "hooks", "models", "path", "render"},
     {"descent", "sampling"},
     {"attacks"},
     {"methods", "metrics"},

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from explain_core.attacks import ATTACKS
 from explain_core.errors import ParamError, suggest
-from explain_core.methods import adversarial, ape, gradcam, gradient, perceptual_ball
+from explain_core.methods import adversarial, ape, gradcam, gradient, modified_backward, perceptual_ball
 from explain_core.methods.attack import from_attack
 from explain_core.methods.base import Method
 
@@ -45,6 +45,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         gradcam.METHOD,
         gradient.GRADIENT,
         gradient.INPUT_TIMES_GRADIENT,
+        modified_backward.GUIDED_BACKPROP,
+        modified_backward.DECONVNET,
         perceptual_ball.METHOD,
         ape.METHOD,
         adversarial.EXPLAIN_PLUS,

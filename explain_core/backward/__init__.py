@@ -1,0 +1,1 @@
+"""Changed backward rules: what other methods put in the place of a function's derivative."""
