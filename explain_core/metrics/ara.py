@@ -19,17 +19,15 @@ from functools import partial
 from typing import Annotated
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import chisquare
 
 from explain_core.attacks import ATTACKS
-from explain_core.attacks.base import Attack, Attacked
+from explain_core.attacks.base import Attack
 from explain_core.attacks.smallest import SmallestParams
-from explain_core.descent.projections import rms
+from explain_core.metrics.attacking import attacked
 from explain_core.metrics.base import Case, Metric, Reading, Subject, Summary
-from explain_core.params import Params, Range
-from explain_core.types import Question
+from explain_core.params import Range
 
 Values = NDArray[np.float64]
 
@@ -46,55 +44,16 @@ class AraParams(SmallestParams):
     ] = None
 
 
-def attacked(subject: Subject, cases: Sequence[Case], attack: Attack, params: Params, rho: float | None) -> Attacked:
-    """The attack on cases of one size, driven to its end."""
-    device = subject.model.mean.device
-    images = torch.from_numpy(np.stack([case.pixels for case in cases])).to(device)
-    labels = torch.tensor([case.label for case in cases], device=device)
-    bound = None if rho is None else images.new_full((len(cases),), rho)
-    question = Question(images, labels, bound, subject.seed, tuple(case.name for case in cases))
-    working = attack.run(subject.model, question, params)
-    while True:
-        try:
-            next(working)
-        except StopIteration as end:
-            found: Attacked = end.value
-            return found
-
-
-def by_size(cases: Sequence[Case]) -> Mapping[tuple[int, ...], list[int]]:
-    """Indices of the cases, by the shape of their pixels."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for index, case in enumerate(cases):
-        groups.setdefault(case.pixels.shape, []).append(index)
-    return groups
-
-
 def measure(attack: Attack, subject: Subject, cases: Sequence[Case], params: AraParams) -> Iterator[Reading]:
     """The smallest RMSE of each case; `correct` says whether the label was the decision."""
     knobs = {name: value for name, value in params.as_dict().items() if name != "naive"}
-    readings: dict[int, Reading] = {}
-    for indices in by_size(cases).values():
-        chosen = [cases[index] for index in indices]
-        found = attacked(subject, chosen, attack, attack.params.build(knobs), None)
-        readings |= zip(indices, read(subject, chosen, found), strict=True)
-    yield from (readings[index] for index in range(len(cases)))
-
-
-def read(subject: Subject, cases: Sequence[Case], found: Attacked) -> Iterator[Reading]:
-    """What was found, as readings."""
-    images = found.images.cpu()
-    labels = torch.tensor([case.label for case in cases], device=found.first.device)
-    correct = (subject.model.margin(found.first, labels) > 0).tolist()
-    for row, case in enumerate(cases):
-        success = bool(found.success[row])
-        change = images[row].double() - torch.from_numpy(case.pixels).double()
+    for trial in attacked(subject, cases, attack, attack.params.build(knobs)):
         yield Reading(
-            value=float(rms(change[None])) if success else float(found.visited[row]),
-            numbers={"correct": float(correct[row]), "label": float(labels[row]), "classes": found.first.shape[1]},
-            note="" if success else "Nothing was found: at least the value given.",
-            censored=not success,
-            units=found.passes[row].units,
+            value=trial.rmse if trial.success else trial.visited,
+            numbers={"correct": float(trial.correct), "label": float(trial.label), "classes": float(trial.classes)},
+            note="" if trial.success else "Nothing was found: at least the value given.",
+            censored=not trial.success,
+            units=trial.units,
         )
 
 

@@ -146,7 +146,9 @@ KNOBS = [
 def ends(knob: Knob) -> list[Any]:
     if isinstance(knob.rule, Range):
         return [knob.kind(end) for end in (knob.rule.low, knob.rule.high)]
-    return list(knob.rule.options) if isinstance(knob.rule, Choice) else [False, True]
+    if isinstance(knob.rule, Choice):
+        return list(knob.rule.options)
+    return [False, True] if knob.kind is bool else [knob.default]
 
 
 @pytest.mark.parametrize(("metric", "knob"), KNOBS)
