@@ -3,6 +3,7 @@
     RhoscopeError
     ├── InputError            what the user gave: an image, a folder, a file
     │   ├── ImageError        a picture that cannot be read or is too large
+    │   ├── DataError         a data set that cannot be found, read or matched with a model
     │   └── TargetError       a class that the model does not have
     ├── ModelError            a model that cannot be had
     │   ├── SpecError         a model spec that cannot be understood
@@ -34,6 +35,10 @@ class InputError(RhoscopeError):
 
 class ImageError(InputError):
     """A picture cannot be read, is too large, or does not suit the model."""
+
+
+class DataError(InputError):
+    """A data set, or one of its files, cannot be found, read or matched with a model."""
 
 
 class TargetError(InputError):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from explain_core.data.window import Window, whole
 from explain_core.errors import ImageError
 from explain_core.records import Floats
 
@@ -90,6 +91,11 @@ def fit(picture: Picture, input: InputSpec) -> Floats:
     if len(planes) < input.channels:
         planes = np.repeat(planes, input.channels, axis=0)
     return np.ascontiguousarray(planes.clip(0, 1), dtype=np.float32)
+
+
+def seen(size: tuple[int, int], input: InputSpec) -> Window:
+    """The part of a picture of `size` (h, w) that `fit` cuts out for a network."""
+    return whole(size) if input.size is None else _cut(size, input.size, input.resize)
 
 
 def image_key(pixels: Floats) -> str:
@@ -190,12 +196,15 @@ def _checked_floats(values: Floats) -> Floats:
 def _centre(plane: Floats, size: tuple[int, int], resize: int | None) -> Floats:
     """The centre of (h, w) as `size`; what is cut off is never resized, however long the picture."""
     height, width = plane.shape
+    cut = _cut((height, width), size, resize)
+    box = (cut.left, cut.top, cut.left + cut.width, cut.top + cut.height)
+    return np.asarray(Image.fromarray(plane).resize(size[::-1], Image.Resampling.BILINEAR, box=box))
+
+
+def _cut(of: tuple[int, int], size: tuple[int, int], resize: int | None) -> Window:
+    height, width = of
     scale = max(size[0] / height, size[1] / width)
     if resize is not None:
         scale = max(scale, resize / min(height, width))
     tall, wide = min(size[0] / scale, height), min(size[1] / scale, width)
-    left, top = (width - wide) / 2, (height - tall) / 2
-    image = Image.fromarray(plane).resize(
-        size[::-1], Image.Resampling.BILINEAR, box=(left, top, left + wide, top + tall)
-    )
-    return np.asarray(image)
+    return Window(of, (height - tall) / 2, (width - wide) / 2, tall, wide)

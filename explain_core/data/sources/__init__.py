@@ -1,0 +1,39 @@
+"""The table of data readers.  To add one: write its file, add its row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from explain_core.data.sources.arrays import read_npz
+from explain_core.data.sources.base import DataSet, Item, Source
+from explain_core.data.sources.folders import read_folder
+from explain_core.data.sources.mias import read_mias
+from explain_core.data.sources.phantoms import read_phantoms
+from explain_core.data.sources.tables import read_csv
+from explain_core.data.sources.voc import read_voc
+from explain_core.errors import DataError, suggest
+
+__all__ = ["SOURCES", "DataSet", "Item", "Source", "load_data"]
+
+ROWS: tuple[Source, ...] = (
+    Source("phantom:N,SEED", "Synthetic mammograms, half of them with lesions known to the pixel.", read_phantoms),
+    Source("folder:DIR", "Pictures in sub-folders, one for each class; or flat, without labels.", read_folder),
+    Source("csv:FILE", "A table of files and labels, with boxes or masks.", read_csv),
+    Source("npz:FILE", "Arrays: x (uint8) or jpeg and offset, and y.", read_npz),
+    Source("voc:DIR", "Pascal VOC: photographs with boxes.", read_voc),
+    Source("mias:DIR", "mini-MIAS: mammograms with circles.", read_mias),
+)
+
+SOURCES: Mapping[str, Source] = MappingProxyType({row.form.partition(":")[0]: row for row in ROWS})
+
+
+def load_data(spec: str) -> DataSet:
+    """The data set that a spec (FORM:WHERE) names, its pictures unread; raises DataError."""
+    form, colon, argument = spec.partition(":")
+    if form not in SOURCES:
+        raise DataError(f"Data {spec!r} is of no known form: {suggest(form, SOURCES)}")
+    row = SOURCES[form]
+    if not colon or not argument:
+        raise DataError(f"Data {spec!r}: the form is {row.form}.")
+    return row.read(spec, argument)

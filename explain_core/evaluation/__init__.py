@@ -1,0 +1,1 @@
+"""Metrics and protocols run over data: cases, arms, records, and what they come to."""
