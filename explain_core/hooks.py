@@ -2,7 +2,7 @@
 
 Two ways, both confined to the calling thread, so that a model shared by threads is safe:
 
-- `maps_of(net, names)` keeps the maps that named modules put out, cut off from what came before,
+- `maps_of(net, names)` keeps the maps that named modules put out, mostly cut off from what came before,
   so that a gradient stops there;
 - `survey` and `Watch` keep the outputs of activation functions in execution order, whether they
   are modules, functional calls, in place or one module used twice, because they see the functions.
@@ -38,30 +38,32 @@ ACTIVATIONS: frozenset[Callable[..., Any]] = frozenset(
 class Maps:
     """Maps (n, k, h, w) that named modules put out, in execution order; a module used twice keeps its last.
 
-    `shapes` are those of all outputs, also of those that are no map or have only one position.
+    `shapes` are those of all outputs, also of those that are no map or have only one position.  Maps that are
+    `cut` are where a gradient ends; others lie on its way.
     """
 
+    cut: bool = True
     kept: dict[str, Tensor] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def offer(self, name: str, output: Tensor) -> Tensor | None:
-        """Keep a map as a leaf of the gradient graph, and hand on a copy of it in its place.
+        """Keep a map, if cut as a leaf of the gradient graph, and hand on a copy of it in its place.
 
         A copy, so that a later in-place operation cannot change what is kept.
         """
         self.shapes[name] = tuple(output.shape)
         if output.ndim != 4 or output.shape[2] * output.shape[3] == 1:
             return None
-        leaf = output.detach().requires_grad_()
+        kept = output.detach().requires_grad_() if self.cut else output
         self.kept.pop(name, None)
-        self.kept[name] = leaf
-        return leaf.clone()
+        self.kept[name] = kept
+        return kept.clone()
 
 
 @contextmanager
-def maps_of(net: nn.Module, names: Sequence[str]) -> Iterator[Maps]:
-    """Keep the maps of named modules; a backward pass from the output ends at the last of them."""
-    maps, thread, modules = Maps(), get_ident(), dict(net.named_modules())
+def maps_of(net: nn.Module, names: Sequence[str], *, cut: bool = True) -> Iterator[Maps]:
+    """Keep the maps of named modules; if they are cut, a backward pass ends at the last of them."""
+    maps, thread, modules = Maps(cut), get_ident(), dict(net.named_modules())
 
     def listen(name: str) -> Callable[..., Tensor | None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> Tensor | None:

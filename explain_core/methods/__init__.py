@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from explain_core.attacks import ATTACKS
 from explain_core.errors import ParamError, suggest
-from explain_core.methods import adversarial, ape, gradcam, gradient, modified_backward, perceptual_ball
+from explain_core.methods import adversarial, ape, gradcam, gradient, guided_gradcam, modified_backward, perceptual_ball
 from explain_core.methods.attack import from_attack
 from explain_core.methods.base import Method
 
@@ -47,6 +47,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         gradient.INPUT_TIMES_GRADIENT,
         modified_backward.GUIDED_BACKPROP,
         modified_backward.DECONVNET,
+        guided_gradcam.METHOD,
         perceptual_ball.METHOD,
         ape.METHOD,
         adversarial.EXPLAIN_PLUS,

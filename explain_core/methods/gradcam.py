@@ -8,7 +8,7 @@ backward pass from the logit to the layer only.  The gradient is that of the log
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from weakref import WeakKeyDictionary
@@ -22,7 +22,7 @@ from explain_core.hooks import Maps, maps_of
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier, pick
 from explain_core.params import AUTO, Params, Pattern
-from explain_core.types import Explanation, Passes, Question, Working
+from explain_core.types import Explanation, Images, Logits, Passes, Question, Saliency, Working
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
@@ -40,26 +40,50 @@ class GradCamParams(Params):
     ] = AUTO
 
 
+@dataclass(frozen=True)
+class Look:
+    """A layer's map (n, k, h, w), the gradient of each row's class logit there, and the logits."""
+
+    name: str
+    layer: Tensor
+    gradient: Tensor
+    logits: Logits
+
+
 def run(model: Classifier, question: Question, params: GradCamParams) -> Working:
     """Grad-CAM of every row; yields no step, because there is only one."""
-    size = tuple(question.images.shape[1:])
-    known = _last_map.setdefault(model, {}).get(size) if params.layer == AUTO else None
-    with maps_of(model.net, [known] if known else candidates(model, params.layer)) as maps, torch.enable_grad():
-        logits = model(question.images)
-        name, layer = chosen(model, maps, params.layer)
-        (gradient,) = torch.autograd.grad(pick(logits, question.target).sum(), layer)
-    if params.layer == AUTO:
-        _last_map[model][size] = name
-    weights = gradient.mean(dim=(2, 3), keepdim=True)
-    coarse = (weights * layer.detach()).sum(1, keepdim=True).relu()
-    saliency = F.interpolate(coarse, size=question.images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    found = look(model, question, params.layer)
+    coarse = weighted(found.layer, found.gradient.mean(dim=(2, 3), keepdim=True))
     return Explanation(
-        saliency=saliency,
-        before=logits.detach(),
-        outcomes=tuple(outcome(row, name) for row in coarse),
-        passes=(Passes(1, 0),) * len(logits),  # the way back ends at the layer, at almost no cost
+        saliency=enlarged(coarse, question.images),
+        before=found.logits,
+        outcomes=tuple(outcome(row, found.name) for row in coarse),
+        passes=(Passes(1, 0),) * len(coarse),  # the way back ends at the layer, at almost no cost
     )
     yield  # makes this a generator, like every method
+
+
+def look(model: Classifier, question: Question, layer: str, forward: Callable[[Images], Logits] | None = None) -> Look:
+    """The class's gradient at a layer: one forward pass, `forward` instead of the model's own if given."""
+    size = tuple(question.images.shape[1:])
+    known = _last_map.setdefault(model, {}).get(size) if layer == AUTO else None
+    with maps_of(model.net, [known] if known else candidates(model, layer)) as maps, torch.enable_grad():
+        logits = (forward or model)(question.images)
+        name, kept = chosen(model, maps, layer)
+        (gradient,) = torch.autograd.grad(pick(logits, question.target).sum(), kept)
+    if layer == AUTO:
+        _last_map[model][size] = name
+    return Look(name, kept.detach(), gradient, logits.detach())
+
+
+def weighted(layer: Tensor, weights: Tensor) -> Tensor:
+    """What speaks for the class: (n, 1, h, w), the positive part of the weighted sum over channels."""
+    return (weights * layer).sum(1, keepdim=True).relu()
+
+
+def enlarged(coarse: Tensor, images: Images) -> Saliency:
+    """A map (n, 1, h', w') at the size of the pictures."""
+    return F.interpolate(coarse, size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
 
 
 def candidates(model: Classifier, layer: str) -> Sequence[str]:
