@@ -7,6 +7,7 @@ import streamlit as st
 st.set_page_config(page_title="Rhoscope", layout="wide", initial_sidebar_state="collapsed")
 pages = [
     st.Page("pages/explore.py", title="Explore", icon=":material/compare:", default=True),
+    st.Page("pages/benchmarks.py", title="Benchmarks", icon=":material/leaderboard:"),
     st.Page("pages/methods.py", title="Methods", icon=":material/menu_book:"),
 ]
 # Streamlit leaves six empty rem above the first line.

@@ -1,4 +1,4 @@
-"""Rhoscope from a shell: `rhoscope app | explain | methods | models | bench`.
+"""Rhoscope from a shell: `rhoscope app | explain | evaluate | methods | metrics | protocols | models | bench`.
 
 Everything that needs torch is imported where it is used, so that `rhoscope --help` is quick.
 What a user can cause ends in one line on stderr and exit code 2; anything else in one line and 1,
@@ -27,6 +27,7 @@ from explain_core.errors import InputError, OutputError, RhoscopeError
 if TYPE_CHECKING:
     from explain_core.batch import Done
     from explain_core.models.classifier import Classifier
+    from explain_core.params import Params
 
 USER_FAULT, OUR_FAULT, INTERRUPTED = 2, 1, 130
 
@@ -144,18 +145,88 @@ def explain(
 
 
 @shell.command()
+def evaluate(
+    name: Annotated[str, typer.Argument(metavar="METRIC|PROTOCOL", help="One of `rhoscope metrics` or `protocols`.")],
+    data: Annotated[str, typer.Option(metavar="SPEC", help="Where the pictures are; docs/data.md lists the forms.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The result; its records lie beside it, in FILE's .run.")],
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="SPEC", help="A model; may be repeated. Default: demo.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A method; may be repeated. A protocol has its own.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME.KNOB=VALUE", help="Of a method, metric or protocol.")
+    ] = None,
+    rho: Annotated[str, typer.Option(metavar="X|none", help="RMS bound on the change, for methods with one.")] = "none",
+    n: Annotated[int | None, typer.Option("--n", min=1, help="Pictures, drawn with the seed. Default: all.")] = None,
+    seed: Annotated[int, typer.Option(help="Seeds the draw of pictures and whatever is drawn at random.")] = 0,
+    device: DeviceOption = Device.AUTO,
+) -> None:
+    """Run a metric or a paper's protocol; asked again after a stop, it goes on where it was."""
+    _check_writable(out.parent)
+    from explain_core.asked import rho_from
+    from explain_core.evaluation.asked import study_asked
+    from explain_core.evaluation.result import lines, results, write_result
+    from explain_core.evaluation.run import run
+
+    with _progress(name) as (show, say):
+        study = study_asked(
+            name, data, model or ["demo"], method or (), settings or (), rho_from(rho), n, seed, device.value
+        )
+        found = run(study, out.with_suffix(".run"), on_progress=show, on_fault=say)
+        values = results(study, found)
+        write_result(out, values)
+    for line in lines(values):
+        typer.echo(line)
+
+
+@shell.command()
+def metrics() -> None:
+    """List the metrics, what they need, and their parameters."""
+    from explain_core.metrics import METRICS
+
+    for metric in METRICS.values():
+        needs = f" · needs {', '.join(sorted(metric.needs))}" if metric.needs else ""
+        typer.echo(f"{metric.name} · {metric.title}: {metric.summary}")
+        typer.echo(
+            f"    of a {metric.of}, {metric.better} is better{needs} · about {metric.cost(metric.params()):g} units "
+            f"a picture besides explaining it · {metric.citation}"
+        )
+        _list_knobs(metric.name, metric.params)
+
+
+@shell.command()
+def protocols() -> None:
+    """List the papers' tables and figures that can be run."""
+    from explain_core.protocols import PROTOCOLS
+
+    for protocol in PROTOCOLS.values():
+        typer.echo(f"{protocol.name} · {protocol.title}: {protocol.summary}")
+        typer.echo(f"    --data {protocol.data} · {protocol.n} pictures · {protocol.setting} · {protocol.citation}")
+        if protocol.methods:
+            typer.echo(f"    methods {', '.join(protocol.methods)}")
+        _list_knobs(protocol.name, protocol.params)
+
+
+@shell.command()
 def methods() -> None:
     """List the methods, what they cost and their parameters."""
     from explain_core.methods import METHODS
-    from explain_core.params import knobs
 
     for method in METHODS.values():
         default = "" if method.default_rho is None else f" (default {method.default_rho:g})"
         typer.echo(f"{method.name} · {method.title}: {method.summary}")
         typer.echo(f"    rho {method.rho}{default} · about {method.cost(method.params()):g} units · {method.citation}")
-        for knob in knobs(method.params):
-            value = "auto" if knob.default is None else knob.default
-            typer.echo(f"    --set {method.name}.{knob.name}={value}  {knob.help}")
+        _list_knobs(method.name, method.params)
+
+
+def _list_knobs(owner: str, params: type[Params]) -> None:
+    from explain_core.params import knobs
+
+    for knob in knobs(params):
+        value = "auto" if knob.default is None else knob.default
+        typer.echo(f"    --set {owner}.{knob.name}={value}  {knob.help}")
 
 
 @shell.command()

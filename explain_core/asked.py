@@ -12,7 +12,7 @@ from explain_core.data.images import SUFFIXES
 from explain_core.errors import InputError, ParamError, suggest
 from explain_core.methods import METHODS, get_method
 from explain_core.methods.base import Method
-from explain_core.params import check_rho
+from explain_core.params import Params, check_rho
 
 Rhos = tuple[float | None, ...]
 
@@ -79,21 +79,26 @@ def methods_named(names: Sequence[str]) -> list[str]:
 
 def knobs_from(names: Sequence[str], settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Each method's parameters out of METHOD.KNOB=VALUE texts; raises ParamError."""
-    texts: dict[str, dict[str, str]] = {name: {} for name in names}
+    return settings_of({name: get_method(name).params for name in names}, settings)
+
+
+def settings_of(schemas: Mapping[str, type[Params]], settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The typed values that NAME.KNOB=VALUE texts give to each schema; raises ParamError."""
+    texts: dict[str, dict[str, str]] = {name: {} for name in schemas}
     for setting in settings:
         left, equals, value = setting.partition("=")
         name, dot, knob = left.partition(".")
         if not equals or not dot:
             raise ParamError(f"--set {setting}: METHOD.KNOB=VALUE is needed, for example ape.steps=50.")
         if name not in texts:
-            raise ParamError(f"--set {setting}: {name!r} is not asked; {suggest(name, names)}")
+            raise ParamError(f"--set {setting}: {name!r} is not asked; {suggest(name, schemas)}")
         texts[name][knob] = value
-    return {name: _typed(get_method(name), given) for name, given in texts.items()}
+    return {name: _typed(name, schemas[name], given) for name, given in texts.items()}
 
 
-def _typed(method: Method, given: Mapping[str, str]) -> dict[str, Any]:
+def _typed(name: str, schema: type[Params], given: Mapping[str, str]) -> dict[str, Any]:
     try:
-        built = method.params.build(given).as_dict()
+        built = schema.build(given).as_dict()
     except ParamError as error:
-        raise ParamError(f"{method.name}: {error}") from None
-    return {name: built[name] for name in given}
+        raise ParamError(f"{name}: {error}") from None
+    return {knob: built[knob] for knob in given}

@@ -99,7 +99,7 @@ def record(
         "drops": [list(drop) for drop in origin.drops],
         "versions": dict(origin.versions),
     }
-    return {name: _plain(value) for name, value in line.items()}
+    return {name: plain(value) for name, value in line.items()}
 
 
 def top(probabilities: Floats, classes: Sequence[str] = (), count: int = 5) -> list[tuple[str | int, float]]:
@@ -108,15 +108,16 @@ def top(probabilities: Floats, classes: Sequence[str] = (), count: int = 5) -> l
     return [(classes[i] if classes else int(i), float(probabilities[i])) for i in order]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Values that JSON knows; a figure that is not finite becomes null."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 

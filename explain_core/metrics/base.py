@@ -96,7 +96,8 @@ class Summary:
     """A metric's figure over all cases, with its standard error and 95 % interval; `n` readings that count.
 
     `not_found` counts readings without a value and censored ones; `numbers` and `curves` are further
-    figures, such as the accuracy, a chosen threshold or the mean curve.
+    figures, such as the accuracy, a chosen threshold or the mean curve; the first curve is the x
+    of those that follow with the same length.
     """
 
     value: float | None

@@ -1,0 +1,129 @@
+"""Starting an evaluation from the page, and watching those under way."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from explain_core.errors import RhoscopeError
+from explain_core.evaluation.asked import arms_asked
+from explain_core.evaluation.launch import Evaluation, evaluations, results_folder
+from explain_core.methods import METHODS
+from explain_core.metrics import METRICS
+from explain_core.protocols import PROTOCOLS
+
+SAFE = re.compile(r"[\w.\-]{1,80}")
+
+
+def start() -> None:
+    """The form of a new evaluation."""
+    kinds = {**{name: f"{row.title} (protocol)" for name, row in PROTOCOLS.items()},
+             **{name: f"{row.title} (metric)" for name, row in METRICS.items()}}  # fmt: skip
+    asked = str(st.selectbox("What to run", list(kinds), format_func=kinds.__getitem__, key="bench-what"))
+    explain(asked)
+    with st.form("bench-start", border=True):
+        left, right = st.columns(2)
+        data = left.text_input("Data", value=_data(asked), help="Such as voc:DIR or phantom:40,0.")
+        models = right.text_input("Models", value="demo", help="Model specs, separated by spaces.")
+        named = st.multiselect(
+            "Methods",
+            list(METHODS),
+            default=_methods(asked),
+            format_func=lambda name: METHODS[name].title,
+            disabled=asked in METRICS and METRICS[asked].of == "model",
+        )
+        first, second, third = st.columns(3)
+        n = first.number_input("Pictures", min_value=1, value=_pictures(asked), step=1)
+        seed = second.number_input("Seed", min_value=0, value=0, step=1)
+        name = third.text_input("Name of the result", value=asked)
+        settings = st.text_input(
+            "Settings", placeholder="rise.samples=1000", help="NAME.KNOB=VALUE, separated by spaces."
+        )
+        if st.form_submit_button("Start", type="primary", icon=":material/play_arrow:"):
+            _launch(asked, name, data, models.split(), named, settings.split(), int(n), int(seed))
+
+
+def explain(asked: str) -> None:
+    """What it measures, and what was published where."""
+    if asked in PROTOCOLS:
+        protocol = PROTOCOLS[asked]
+        st.markdown(f"**{protocol.title}.** {protocol.summary}")
+        st.caption(f"Published with: {protocol.setting} {protocol.citation}")
+    else:
+        metric = METRICS[asked]
+        better = "" if metric.better == "neither" else f" {metric.better.capitalize()} is better."
+        st.markdown(f"**{metric.title}.** {metric.summary}{better}")
+        st.caption(metric.citation)
+
+
+def _data(asked: str) -> str:
+    return "phantom:40,0" if asked in METRICS or PROTOCOLS[asked].data.startswith("phantom") else PROTOCOLS[asked].data
+
+
+def _methods(asked: str) -> list[str]:
+    if asked in PROTOCOLS:
+        return list(PROTOCOLS[asked].methods)
+    return ["gradcam"] if METRICS[asked].of == "method" else []
+
+
+def _pictures(asked: str) -> int:
+    return 40 if asked in METRICS else PROTOCOLS[asked].n
+
+
+def _launch(
+    asked: str, name: str, data: str, models: list[str], methods: list[str], settings: list[str], n: int, seed: int
+) -> None:
+    try:
+        arms_asked(asked, methods, settings, None)
+    except RhoscopeError as error:
+        st.error(str(error))
+        return
+    if not SAFE.fullmatch(name):
+        st.error(f"Name {name!r}: letters, digits, dots and dashes, at most 80.")
+        return
+    arguments = [asked, "--data", data, "--n", str(n), "--seed", str(seed)]
+    for option, values in (("--model", models), ("--method", methods), ("--set", settings)):
+        for value in values:
+            arguments += [option, value]
+    try:
+        Evaluation(results_folder() / f"{name}.json").start(arguments)
+    except (RhoscopeError, OSError) as error:
+        st.error(str(error))
+    else:
+        st.toast(f"{name} was started.")
+
+
+def watch() -> None:
+    """What is under way or was stopped, with its progress; drawn again every two seconds while something runs."""
+    waiting = [found for found in evaluations(results_folder()) if found.state != "done"]
+    st.fragment(_watch, run_every=2.0 if any(found.state == "running" for found in waiting) else None)()
+
+
+def _watch() -> None:
+    waiting = [found for found in evaluations(results_folder()) if found.state != "done"]
+    if len(waiting) < st.session_state.get("bench-waiting", 0):
+        st.session_state["bench-waiting"] = len(waiting)
+        st.rerun()
+    st.session_state["bench-waiting"] = len(waiting)
+    for found in waiting:
+        _show(found)
+
+
+def _show(found: Evaluation) -> None:
+    running = found.state == "running"
+    with st.container(border=True):
+        st.progress(found.progress, text=f"{found.name}: {'running' if running else 'stopped'}")
+        with st.container(horizontal=True):
+            if running and st.button("Cancel", key=f"cancel-{found.name}"):
+                found.cancel()
+                st.rerun()
+            if not running and st.button("Continue", key=f"continue-{found.name}"):
+                try:
+                    found.resume()
+                except RhoscopeError as error:
+                    st.error(str(error))
+                st.rerun()
+        if found.log:
+            with st.expander("What it said", expanded=not running):
+                st.code(found.log, language=None, wrap_lines=True)
