@@ -15,6 +15,7 @@ from cli import shell
 from explain_core.methods import METHODS
 from explain_core.metrics import METRICS
 from explain_core.models.zoo import FORMS
+from explain_core.protocols import PROTOCOLS
 from tests.test_architecture import SOURCES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +35,11 @@ def test_a_method_has_its_line(name: str) -> None:
 @pytest.mark.parametrize("name", list(METRICS))
 def test_a_metric_has_its_line(name: str) -> None:
     assert f"| `{name}`" in text("docs/metrics.md")
+
+
+@pytest.mark.parametrize("name", list(PROTOCOLS))
+def test_a_protocol_has_its_line(name: str) -> None:
+    assert f"| `{name}`" in text("docs/benchmarks.md")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
