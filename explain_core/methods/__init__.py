@@ -12,7 +12,16 @@ from types import MappingProxyType
 
 from explain_core.attacks import ATTACKS
 from explain_core.errors import ParamError, suggest
-from explain_core.methods import adversarial, ape, gradcam, gradient, guided_gradcam, modified_backward, perceptual_ball
+from explain_core.methods import (
+    adversarial,
+    ape,
+    gradcam,
+    gradcam_plus_plus,
+    gradient,
+    guided_gradcam,
+    modified_backward,
+    perceptual_ball,
+)
 from explain_core.methods.attack import from_attack
 from explain_core.methods.base import Method
 
@@ -48,6 +57,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         modified_backward.GUIDED_BACKPROP,
         modified_backward.DECONVNET,
         guided_gradcam.METHOD,
+        gradcam_plus_plus.METHOD,
         perceptual_ball.METHOD,
         ape.METHOD,
         adversarial.EXPLAIN_PLUS,
