@@ -7,8 +7,15 @@ from types import MappingProxyType
 
 from explain_core.data.sources.arrays import read_npz
 from explain_core.data.sources.base import DataSet, Item, Source
+from explain_core.data.sources.cbis import read_cbis
+from explain_core.data.sources.cifar import read_cifar10
+from explain_core.data.sources.coco import read_coco
 from explain_core.data.sources.folders import read_folder
+from explain_core.data.sources.imagenet import read_imagenet
+from explain_core.data.sources.inbreast import read_inbreast
+from explain_core.data.sources.jsrt import read_jsrt
 from explain_core.data.sources.mias import read_mias
+from explain_core.data.sources.mnist import read_mnist
 from explain_core.data.sources.phantoms import read_phantoms
 from explain_core.data.sources.tables import read_csv
 from explain_core.data.sources.voc import read_voc
@@ -21,8 +28,15 @@ ROWS: tuple[Source, ...] = (
     Source("folder:DIR", "Pictures in sub-folders, one for each class; or flat, without labels.", read_folder),
     Source("csv:FILE", "A table of files and labels, with boxes or masks.", read_csv),
     Source("npz:FILE", "Arrays: x (uint8) or jpeg and offset, and y.", read_npz),
-    Source("voc:DIR", "Pascal VOC: photographs with boxes.", read_voc),
-    Source("mias:DIR", "mini-MIAS: mammograms with circles.", read_mias),
+    Source("cifar10:DIR", "CIFAR-10's test pictures, binary version; downloaded into an empty folder.", read_cifar10),
+    Source("mnist:DIR", "MNIST's test pictures; downloaded into an empty folder.", read_mnist),
+    Source("imagenet:DIR", "ImageNet photographs, with boxes where there are.", read_imagenet),
+    Source("voc:DIR", "Pascal VOC photographs, with boxes.", read_voc),
+    Source("coco:FILE", "COCO photographs, with masks.", read_coco),
+    Source("mias:DIR", "mini-MIAS mammograms, with circles.", read_mias),
+    Source("cbis:DIR", "CBIS-DDSM mammograms, with masks.", read_cbis),
+    Source("inbreast:DIR", "INbreast mammograms, with outlines.", read_inbreast),
+    Source("jsrt:DIR", "JSRT chest radiographs, with circles.", read_jsrt),
 )
 
 SOURCES: Mapping[str, Source] = MappingProxyType({row.form.partition(":")[0]: row for row in ROWS})
