@@ -21,6 +21,7 @@ from explain_core.methods import (
     guided_gradcam,
     modified_backward,
     perceptual_ball,
+    smoothgrad,
 )
 from explain_core.methods.attack import from_attack
 from explain_core.methods.base import Method
@@ -58,6 +59,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         modified_backward.DECONVNET,
         guided_gradcam.METHOD,
         gradcam_plus_plus.METHOD,
+        smoothgrad.METHOD,
         perceptual_ball.METHOD,
         ape.METHOD,
         adversarial.EXPLAIN_PLUS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -25,24 +26,29 @@ ALL = pytest.mark.parametrize("method", METHODS.values(), ids=list(METHODS))
 WITH_RHO = pytest.mark.parametrize(
     "method", [row for row in METHODS.values() if row.rho != "none"], ids=lambda row: row.name
 )
-STEPS = 15
+FEW = {"steps": 15, "samples": 15}
 
 
 def quick(method: Method, **values: Any) -> Params:
-    """The method's defaults, with few steps where it has steps."""
-    steps = {"steps": STEPS} if any(knob.name == "steps" for knob in knobs(method.params)) else {}
-    return method.params.build({**steps, **values})
+    """The method's defaults, with few steps or samples where it has them."""
+    few = {knob.name: FEW[knob.name] for knob in knobs(method.params) if knob.name in FEW}
+    return method.params.build({**few, **values})
 
 
 def pictures(model: Classifier, count: int, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.rand(count, model.input.channels, 16, 16, generator=rng, dtype=torch.float64).to(dtype)
 
 
+def keys_of(x: Tensor) -> tuple[str, ...]:
+    """As the engine names pictures: by what they are, not by their place in the batch."""
+    return tuple(hashlib.sha256(picture.cpu().numpy().tobytes()).hexdigest() for picture in x)
+
+
 def ask(method: Method, model: Classifier, x: Tensor, rho: list[float] | None = None, **values: Any) -> Explanation:
     with torch.no_grad():
         target = model(x).argmax(1)
     bound = None if rho is None or method.rho == "none" else torch.tensor(rho, dtype=x.dtype)
-    question = Question(x, target, bound, keys=tuple(str(row) for row in range(len(x))))
+    question = Question(x, target, bound, keys=keys_of(x))
     with lend(model):
         return walk(method.run(model, question, quick(method, **values)))[0]
 
@@ -243,5 +249,6 @@ def test_on_a_gpu(method: Method, tiny: Classifier, rng: torch.Generator) -> Non
         target = model(x.cuda()).argmax(1)
     bound = None if method.rho == "none" else torch.tensor(rho, dtype=torch.float64).cuda()
     with lend(model):
-        there = walk(method.run(model, Question(x.cuda(), target, bound), quick(method)))[0]
+        question = Question(x.cuda(), target, bound, keys=keys_of(x))
+        there = walk(method.run(model, question, quick(method)))[0]
     assert torch.allclose(here.saliency, there.saliency.cpu(), atol=1e-6)
