@@ -3,6 +3,7 @@
     RUN/run.json                        the question; a run goes on only where it is the same
     RUN/chunks/<model, split, size>/<number>.json     the cases of a chunk, and what was left out of it
     RUN/records/<arm>/<case>.json       one reading
+    RUN/fits/<arm>.json                 what a metric chose on the tuning split
 
 A chunk is always asked as a whole, so that a run that was killed and resumed has the same batches,
 and with them the same last bits, as one that never stopped.
@@ -64,6 +65,13 @@ class RunFolder:
     def complete(self, arm: str, cases: Sequence[str]) -> bool:
         """Whether every one of these cases has its record."""
         return all(self._record(arm, case).exists() for case in cases)
+
+    def fit(self, arm: str) -> dict[str, Any] | None:
+        """The fitted parameters of an arm, or None before they are chosen."""
+        return read_json(self.path / "fits" / f"{arm}.json")
+
+    def put_fit(self, arm: str, params: Mapping[str, Any]) -> None:
+        write_json(self.path / "fits" / f"{arm}.json", params)
 
     def put_progress(self, share: float) -> None:
         """For whoever watches from outside."""

@@ -31,8 +31,8 @@ def results(study: Study, found: Mapping[str, Readings]) -> dict[str, Any]:
 def arm_result(study: Study, work: Work, found: Readings) -> dict[str, Any]:
     """One arm's figure with everything it rests on."""
     test, tuning = ([reading(record) for record in records] for records in (found.test, found.tuning))
-    summary = work.metric.summarise(test, tuning, work.params, study.seed)
-    knobs = work.params.as_dict()
+    summary = work.metric.summarise(test, tuning, found.params, study.seed)
+    knobs = found.params.as_dict()
     return {
         "metric": work.metric.name,
         "better": work.metric.better,

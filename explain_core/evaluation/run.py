@@ -22,16 +22,19 @@ from explain_core.evaluation.folder import RunFolder
 from explain_core.evaluation.remember import Counting, Enlarged, Remembering
 from explain_core.evaluation.study import Study, Work
 from explain_core.metrics.base import Ask, Case, Reading, Subject
+from explain_core.params import Params
 from explain_core.records import Answer, Floats
 
 OnProgress = Callable[[float], None]
 OnFault = Callable[[str], None]
+Mean = Callable[[Held], Floats]
 
 
 @dataclass
 class Readings:
-    """One arm's readings by split, with what stands beside them in the result."""
+    """One arm's readings by split, the parameters they were taken with, and what stands beside them."""
 
+    params: Params
     tuning: list[dict[str, Any]] = field(default_factory=list)
     test: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -50,9 +53,11 @@ def run(
     folder belongs to another run, and the first error that is about more than one picture.
     """
     works = _possible(study, on_fault)
-    found = {work.key: Readings() for work in works}
     with closing(RunFolder(out, study.question())) as folder:
-        pieces = list(_pieces(study, works))
+        splits, mean = _splits(study), _Means(study)
+        fitted = [_fitted(work, splits, folder, mean, study.seed) for work in works]
+        found = {work.key: Readings(work.params) for work in fitted}
+        pieces = list(_pieces(study, fitted, splits, mean))
         for index, piece in enumerate(pieces):
             piece.carry_out(folder, found, on_fault, study.seed)
             share = (index + 1) / len(pieces)
@@ -77,14 +82,14 @@ class Piece:
     number: int
     items: DataSet
     works: Sequence[Work]
-    mean: Callable[[Held], Floats]
+    mean: Mean
 
     def carry_out(self, folder: RunFolder, found: Mapping[str, Readings], on_fault: OnFault, seed: int) -> None:
-        held, place = self.works[0].held, self._place
+        place = self._place
         index = folder.chunk(place, self.number)
         todo = [work for work in self.works if index is None or not folder.complete(work.key, index["cases"])]
         if index is None or todo:
-            read = self._read(held)
+            read = _cases(self.items, self.works)
             index = {"cases": [case.name for case in read.cases], "left_out": list(read.left_out)}
             for reason in read.left_out:
                 on_fault(reason)
@@ -103,21 +108,10 @@ class Piece:
         first = self.works[0]
         return f"{first.held.card.sha256[:12]}-{self.split}-{first.metric.chunk}"
 
-    def _read(self, held: Held) -> Cases:
-        regions = any("regions" in work.metric.needs for work in self.works)
-        return cases_of(self.items, held.model, predict=lambda pixels: predict(held, pixels), per_class=regions)
-
     def _measure(
         self, work: Work, cases: Sequence[Case], memory: dict[str, list[Answer]], seed: int
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        arm = work.arm
-        asking: Ask = Asking(work.held, arm.method, knobs=arm.method_knobs, rho=arm.rho, seed=seed)
-        if arm.scale != 1:
-            asking = Enlarged(asking, arm.scale)
-        own = f"{arm.method} {dict(arm.method_knobs)} {arm.rho} {arm.scale}"
-        ask = Counting(Remembering(asking, memory, own))
-        mean = self.mean(work.held) if "mean" in work.metric.needs else None
-        subject = Subject(work.held.model, ask, arm.method, seed, mean)
+        subject, ask = _subject(work, memory, self.mean, seed)
         started = time.perf_counter()
         with lend(work.held.model):
             readings = list(work.metric.measure(subject, cases, work.params))
@@ -127,6 +121,38 @@ class Piece:
             yield case.name, _record(case, reading, explained, seconds)
 
 
+def _subject(work: Work, memory: dict[str, list[Answer]], mean: Mean, seed: int) -> tuple[Subject, Counting]:
+    """Who is measured, and what counts the passes behind the answers."""
+    arm = work.arm
+    asking: Ask = Asking(work.held, arm.method, knobs=arm.method_knobs, rho=arm.rho, seed=seed)
+    if arm.scale != 1:
+        asking = Enlarged(asking, arm.scale)
+    own = f"{arm.method} {dict(arm.method_knobs)} {arm.rho} {arm.scale}"
+    ask = Counting(Remembering(asking, memory, own))
+    picture = mean(work.held) if "mean" in work.metric.needs else None
+    return Subject(work.held.model, ask, arm.method, seed, picture), ask
+
+
+def _fitted(work: Work, splits: Mapping[str, DataSet], folder: RunFolder, mean: Mean, seed: int) -> Work:
+    """The work with what its metric chooses on the tuning split; asked once, and kept in the folder."""
+    if work.metric.fit is None or "tuning" not in splits:
+        return work
+    chosen = folder.fit(work.key)
+    if chosen is None:
+        cases = _cases(splits["tuning"], [work]).cases
+        subject, _ = _subject(work, {}, mean, seed)
+        with lend(work.held.model):
+            chosen = work.metric.fit(subject, cases, work.params).as_dict()
+        folder.put_fit(work.key, chosen)
+    return replace(work, params=work.metric.params.build(chosen))
+
+
+def _cases(items: DataSet, works: Sequence[Work]) -> Cases:
+    held = works[0].held
+    regions = any("regions" in work.metric.needs for work in works)
+    return cases_of(items, held.model, predict=lambda pixels: predict(held, pixels), per_class=regions)
+
+
 def _record(case: Case, reading: Reading, explained: float, seconds: float) -> dict[str, Any]:
     """One reading, with the passes that its explanations cost and its share of the time."""
     units = reading.units + explained
@@ -134,26 +160,30 @@ def _record(case: Case, reading: Reading, explained: float, seconds: float) -> d
             "seconds": seconds}  # fmt: skip
 
 
-def _pieces(study: Study, works: Sequence[Work]) -> Iterator[Piece]:
+def _splits(study: Study) -> dict[str, DataSet]:
     items = study.data.sample(study.n, study.seed)
-    splits = {"test": items}
-    if study.tuning:
-        splits = dict(zip(("tuning", "test"), items.split(study.tuning, study.seed), strict=True))
-    mean = _Means(items)
+    if not study.tuning:
+        return {"test": items}
+    return dict(zip(("tuning", "test"), items.split(study.tuning, study.seed), strict=True))
+
+
+def _pieces(study: Study, works: Sequence[Work], splits: Mapping[str, DataSet], mean: Mean) -> Iterator[Piece]:
     for held in study.models:
         own = sorted((work for work in works if work.held is held), key=lambda work: work.metric.chunk)
         for size, group in groupby(own, key=lambda work: work.metric.chunk):
             some = list(group)
             for split, part in splits.items():
-                for number in range(0, len(part), size):
-                    yield Piece(split, number // size, part[number : number + size], some, mean)
+                # What was fitted has no use for readings of the tuning split.
+                here = [work for work in some if split == "test" or work.metric.fit is None]
+                for number in range(0, len(part) if here else 0, size):
+                    yield Piece(split, number // size, part[number : number + size], here, mean)
 
 
 class _Means:
-    """The data's mean picture as a model takes it; computed once for each model."""
+    """The mean of the study's pictures as a model takes them; computed once for each model."""
 
-    def __init__(self, items: DataSet) -> None:
-        self._items, self._found = items, dict[str, Floats]()
+    def __init__(self, study: Study) -> None:
+        self._items, self._found = study.data.sample(study.n, study.seed), dict[str, Floats]()
 
     def __call__(self, held: Held) -> Floats:
         key = held.card.sha256

@@ -121,6 +121,12 @@ class Summarise(Protocol):
     def __call__(self, readings: Sequence[Reading], tuning: Sequence[Reading], params: Any, seed: int) -> Summary: ...
 
 
+class Fit(Protocol):
+    """Parameters with whatever is chosen on a split of its own filled in, from the cases of that split."""
+
+    def __call__(self, subject: Subject, cases: Sequence[Case], params: Any) -> Params: ...
+
+
 def applies_to_all(_: Classifier) -> str | None:
     return None
 
@@ -130,7 +136,8 @@ class Metric:
     """A row of METRICS: everything that the page, the command line and the docs need to know.
 
     `of` says whether a method's explanations or the model itself is measured; `tunes` whether a
-    threshold is chosen on a split of its own; `chunk` how many cases to hand in at once; `cost` the
+    threshold is chosen on a split of its own: by `summarise`, from that split's readings, or, where it
+    has to be known before anything is measured, by `fit`; `chunk` how many cases to hand in at once; `cost` the
     passes per case besides explaining it; `cannot` why it does not apply to a model, or None;
     `version` rises whenever its numbers change.
     """
@@ -147,6 +154,7 @@ class Metric:
     cost: Callable[[Any], float]
     needs: frozenset[Need] = frozenset()
     tunes: bool = False
+    fit: Fit | None = None
     chunk: int = 8
     version: int = 1
     cannot: Callable[[Classifier], str | None] = applies_to_all
