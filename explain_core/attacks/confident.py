@@ -87,4 +87,5 @@ CONFIDENT = Attack(
     norm="l2",
     cost=cost,
     cannot=cannot,
+    sensitive=True,
 )

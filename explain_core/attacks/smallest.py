@@ -141,6 +141,7 @@ def _row(goal: Goal, name: str, title: str, summary: str) -> Attack:
         params=SmallestParams,
         norm="l2",
         cost=cost,
+        sensitive=True,  # measured: whether a row walks on or home turns on the last bit, hundreds of times
     )
 
 
