@@ -1,17 +1,38 @@
-"""The table of pages."""
+"""The table of pages.  `python app.py [--server.port=…]` serves it, and so does `streamlit run app.py`."""
 
 from __future__ import annotations
 
-import streamlit as st
+import sys
 
-st.set_page_config(page_title="Rhoscope", layout="wide", initial_sidebar_state="collapsed")
-pages = [
-    st.Page("pages/explore.py", title="Explore", icon=":material/compare:", default=True),
-    st.Page("pages/benchmarks.py", title="Benchmarks", icon=":material/leaderboard:"),
-    st.Page("pages/methods.py", title="Methods", icon=":material/menu_book:"),
-]
-# Streamlit leaves six empty rem above the first line.
-st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
-page = st.navigation(pages, position="top")
-st.caption(":material/science: **Research use only, not for diagnosis.**")
-page.run()
+import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.web import cli
+
+
+def show() -> None:
+    """What stands on every page, and the page that was asked for."""
+    st.set_page_config(page_title="Rhoscope", layout="wide", initial_sidebar_state="collapsed")
+    # Streamlit leaves six empty rem above the first line.
+    st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
+    pages = [
+        st.Page("pages/explore.py", title="Explore", icon=":material/compare:", default=True),
+        st.Page("pages/benchmarks.py", title="Benchmarks", icon=":material/leaderboard:"),
+        st.Page("pages/methods.py", title="Methods", icon=":material/menu_book:"),
+    ]
+    page = st.navigation(pages, position="top")
+    st.caption(":material/science: **Research use only, not for diagnosis.**")
+    page.run()
+
+
+def serve() -> None:
+    """Before its first page, Streamlit takes a folder called `pages` for its older kind of app, and would show
+    a page that is asked for by its address without what stands here."""
+    PagesManager.uses_pages_directory = False
+    cli.main(["run", __file__, *sys.argv[1:]])
+
+
+if runtime.exists():
+    show()
+elif __name__ == "__main__":
+    serve()

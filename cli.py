@@ -103,7 +103,7 @@ def app(
         if folder is not None:
             settings[name] = str(_folder(folder))
     page = Path(__file__).with_name("app.py")
-    command = [sys.executable, "-m", "streamlit", "run", str(page)]
+    command = [sys.executable, str(page)]
     flags = [f"--server.address={address}", f"--server.port={port}", "--browser.gatherUsageStats=false"]
     os.execve(sys.executable, command + flags, {**os.environ, **settings})
 

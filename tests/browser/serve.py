@@ -5,12 +5,11 @@ python serve.py PORT COUNTER_PORT
 
 from __future__ import annotations
 
+import runpy
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-
-from streamlit.web import cli
 
 import explain_core.engine
 from explain_core.engine import Engine
@@ -40,7 +39,8 @@ class Counter(BaseHTTPRequestHandler):
 def main(port: str, counter: str) -> None:
     explain_core.engine.Engine = Counted  # type: ignore[misc]
     threading.Thread(target=HTTPServer(("127.0.0.1", int(counter)), Counter).serve_forever, daemon=True).start()
-    cli.main(["run", str(ROOT / "app.py"), "--server.port", port, "--server.headless", "true"])
+    sys.argv = ["app.py", "--server.port", port, "--server.headless", "true"]
+    runpy.run_path(str(ROOT / "app.py"), run_name="__main__")
 
 
 if __name__ == "__main__":

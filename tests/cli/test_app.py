@@ -32,7 +32,7 @@ def test_settings_reach_the_page(handed_over: list[tuple[list[str], dict[str, st
     port = free_port()
     assert main(["app", "--port", str(port), "--allow-code", str(tmp_path), "--workspace", str(tmp_path)]) == 0
     ((arguments, environment),) = handed_over
-    assert arguments[:4] == [sys.executable, "-m", "streamlit", "run"]
+    assert arguments[:2] == [sys.executable, str(ROOT / "app.py")]
     assert "--server.address=127.0.0.1" in arguments
     assert f"--server.port={port}" in arguments
     assert environment["RHOSCOPE_PORT"] == str(port)
