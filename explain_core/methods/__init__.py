@@ -21,6 +21,7 @@ from explain_core.methods import (
     guided_gradcam,
     integrated_gradients,
     modified_backward,
+    occlusion,
     perceptual_ball,
     smoothgrad,
 )
@@ -62,6 +63,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         gradcam_plus_plus.METHOD,
         smoothgrad.METHOD,
         integrated_gradients.METHOD,
+        occlusion.METHOD,
         perceptual_ball.METHOD,
         ape.METHOD,
         adversarial.EXPLAIN_PLUS,

@@ -1,0 +1,149 @@
+"""The one stream of masked samples behind RISE, occlusion and LIME.
+
+A sample is the picture with part of it hidden; the network scores it, and the score is booked on the pixels
+for which the sample speaks.  Samples are made, scored and forgotten a few at a time, so memory does not grow
+with their number, and the map grows before the eyes of whoever watches.  The network never sees two rows in
+one pass: in a batch or alone a row's numbers have the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from explain_core.models.classifier import Classifier
+from explain_core.params import fingerprint
+from explain_core.types import Drop, Images, Labels, Logits, PerRow, Question, Step
+
+AT_ONCE = 16
+"""Samples in one network pass, at most; fewer of pictures larger than AREA, so that a pass stays bounded."""
+
+AREA = 224 * 224
+CHECK_EVERY = 64
+"""Samples between two looks at the standard error: a multiple of what goes into a pass."""
+
+
+class Tally:
+    """What one row's samples said so far, in float64: `origin` is the score of the picture itself.
+
+    Maps (h, w) over samples i with score s and weight m: `total` Σ s m, `squares` Σ s² m², `cover` Σ m.
+    """
+
+    def __init__(self, origin: Tensor, height: int, width: int) -> None:
+        self.origin = origin
+        self.total, self.squares, self.cover = origin.new_zeros(3, height, width)
+        self._scores: list[Tensor] = []
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self._scores))
+
+    @property
+    def scores(self) -> Tensor:
+        """(count,), in the order of the samples."""
+        return torch.cat(self._scores) if self._scores else self.origin.new_zeros(0)
+
+    def add(self, weights: Tensor, scores: Tensor) -> None:
+        """Samples with weights (k, h, w) and scores (k,)."""
+        flat, shape = weights.flatten(1).to(scores.dtype), self.total.shape
+        self.total += (scores @ flat).view(shape)
+        self.squares += (scores.square() @ flat.square()).view(shape)
+        self.cover += flat.sum(0).view(shape)
+        self._scores.append(scores)
+
+    def standard_error(self) -> Tensor:
+        """(h, w): of the mean over samples of s m, from their scatter; infinite below two samples."""
+        if self.count < 2:
+            return torch.full_like(self.total, torch.inf)
+        scatter: Tensor = self.squares / self.count - (self.total / self.count).square()
+        return (scatter.clamp_min(0) / (self.count - 1)).sqrt()
+
+
+def never(_: Tally) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Which samples, and what becomes of them.
+
+    `count` samples a row; `masks(row, start, stop)` (k, h, w) gives the share of each pixel that those
+    samples keep; `fill` (n, c, h, w) shows where a pixel is hidden; `score` of logits (k, v) and targets (k,);
+    `weights` of masks says for which pixels a sample speaks; `estimate` is the map (h, w) of a tally;
+    `enough` ends a row early, asked after every CHECK_EVERY samples.
+    """
+
+    count: int
+    masks: Callable[[int, int, int], Tensor]
+    fill: Images
+    score: Callable[[Logits, Labels], PerRow]
+    weights: Callable[[Tensor], Tensor]
+    estimate: Callable[[Tally], Tensor]
+    enough: Callable[[Tally], bool] = never
+
+
+def accumulate(
+    model: Classifier, question: Question, stream: Stream
+) -> Generator[Step, Drop | None, tuple[Logits, list[Tally]]]:
+    """Logits of the pictures, and a tally of each row's samples; one forward pass for each.
+
+    Yields a `Step` after every network pass, showing the row's picture lit by its map as it stands.
+    """
+    x, rows = question.images, len(question.images)
+    with torch.no_grad():
+        before = model(x)
+        origins = stream.score(before.double(), question.target)
+    tallies = [Tally(origin, *x.shape[2:]) for origin in origins]
+    portion, gone = at_once(*x.shape[2:]), set[int]()
+    for start in range(0, stream.count, portion):
+        stop = min(start + portion, stream.count)
+        for row in range(rows):
+            if row in gone:
+                continue
+            with torch.no_grad():
+                tally_samples(model, question, stream, row, tallies[row], (start, stop))
+                picture = lit(x[row], stream.estimate(tallies[row]))
+            if stop % CHECK_EVERY == 0 and stream.enough(tallies[row]):
+                gone.add(row)
+            number = torch.tensor([row], device=x.device)
+            drop = yield Step(start * rows + (stop - start) * (row + 1), stream.count * rows, number, picture[None])
+            gone |= drop or frozenset()
+    return before, tallies
+
+
+def tally_samples(
+    model: Classifier, question: Question, stream: Stream, row: int, tally: Tally, span: tuple[int, int]
+) -> None:
+    """Scores samples [start, stop) of a row in one network pass."""
+    masks = stream.masks(row, *span)
+    fill = stream.fill[row]
+    logits = model(fill + masks[:, None] * (question.images[row] - fill))
+    target = question.target[row].expand(len(masks))
+    tally.add(stream.weights(masks), stream.score(logits.double(), target))
+
+
+def at_once(height: int, width: int) -> int:
+    """How many samples of this size go into one pass: a power of two, so that CHECK_EVERY is met.
+
+    >>> at_once(32, 32), at_once(224, 224), at_once(512, 512), at_once(4000, 3000)
+    (16, 16, 2, 1)
+    """
+    fit = max(1, AT_ONCE * AREA // (height * width))
+    return min(AT_ONCE, 1 << (fit.bit_length() - 1))
+
+
+def lit(picture: Tensor, saliency: Tensor) -> Tensor:
+    """A picture (c, h, w), dark where the map is low."""
+    low, high = saliency.aminmax()
+    light = (saliency - low) / (high - low) if high > low else torch.zeros_like(saliency)
+    return picture * light.to(picture)
+
+
+def generators(question: Question, name: str) -> list[torch.Generator]:
+    """A source of random numbers for each row, the same whatever its neighbours are, on the CPU for all devices."""
+    keys = question.keys or tuple(map(str, range(len(question.images))))
+    seeds = [int(fingerprint(name, question.seed, key)[:15], 16) for key in keys]
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
