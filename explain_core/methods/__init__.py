@@ -15,6 +15,7 @@ from explain_core.errors import ParamError, suggest
 from explain_core.methods import (
     adversarial,
     ape,
+    excitation,
     gradcam,
     gradcam_plus_plus,
     gradient,
@@ -63,6 +64,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         gradcam_plus_plus.METHOD,
         smoothgrad.METHOD,
         integrated_gradients.METHOD,
+        excitation.EXCITATION,
+        excitation.CONTRASTIVE,
         occlusion.METHOD,
         perceptual_ball.METHOD,
         ape.METHOD,
