@@ -77,8 +77,8 @@ def show(name: str, arms: Arms) -> None:
 def draw(name: str, arms: Arms) -> None:
     protocol = PROTOCOLS.get(arms[0]["name"])
     cells, lines = tables.cells(arms), tables.lines(arms)
-    views = ["Bars", "Curves"] if lines else ["Bars"]
-    start = "Curves" if lines and protocol and protocol.figure == "curves" else "Bars"
+    views = ["Bars", "Curves"] if lines.curves else ["Bars"]
+    start = "Curves" if lines.curves and protocol and protocol.figure == "curves" else "Bars"
     view = start
     if len(views) > 1:
         view = str(st.segmented_control("Figure", views, default=start, key=f"view-{name}", required=True))

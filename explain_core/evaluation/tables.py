@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,8 +107,17 @@ def paired_error(first: Arm, second: Arm) -> float | None:
     return float((variance / len(pairs)) ** 0.5)
 
 
-def lines(arms: Sequence[Arm]) -> dict[str, tuple[list[float], list[float]]]:
-    """Curves as (x, y) by label.
+@dataclass(frozen=True)
+class Lines:
+    """Curves (xs, ys) by label, and what their axes are; empty where they are of several kinds."""
+
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    x: str = ""
+    y: str = ""
+
+
+def lines(arms: Sequence[Arm]) -> Lines:
+    """The curves of a result.
 
     A metric's first curve is the x of those that follow with the same length; where a protocol
     sweeps a knob, each column is a curve over the arms' places.
@@ -116,24 +125,33 @@ def lines(arms: Sequence[Arm]) -> dict[str, tuple[list[float], list[float]]]:
     swept = [arm for arm in arms if arm["at"] is not None]
     if swept:
         return _sweeps(swept)
-    found, names = {}, _names(arms)
+    names, several = _names(arms), len({arm["metric"] for arm in arms}) > 1
+    found, xs, ys = {}, set(), set()
     for arm in arms:
-        (_, xs), *others = [*arm["curves"].items()] or [("", ())]
-        drawn = {name: values for name, values in others if len(values) == len(xs)}
+        (x, places), *others = [*arm["curves"].items()] or [("", ())]
+        drawn = {name: values for name, values in others if len(values) == len(places)}
+        label = names[arm["row"], arm["model"]] + (f", {arm['metric']}" if several else "")
         for name, values in drawn.items():
-            found[f"{names[arm['row'], arm['model']]}, {name}"] = (list(xs), list(values))
-    return found
+            found[f"{label}, {name}" if len(drawn) > 1 else label] = (places, values)
+            xs.add(x)
+            ys.add(name)
+    return Lines(found, _only(xs), _only(ys))
 
 
-def _sweeps(arms: Sequence[Arm]) -> dict[str, tuple[list[float], list[float]]]:
+def _only(names: Collection[str]) -> str:
+    return next(iter(names)) if len(names) == 1 else ""
+
+
+def _sweeps(arms: Sequence[Arm]) -> Lines:
     found: dict[str, tuple[list[float], list[float]]] = {}
+    columns = {column for arm in arms for column in arm["columns"]}
     for arm in sorted(arms, key=lambda arm: arm["at"]):
         for column, value in arm["columns"].items():
             if value is not None:
                 xs, ys = found.setdefault(f"{arm['method'] or arm['metric']}, {column}", ([], []))
                 xs.append(arm["at"])
                 ys.append(value)
-    return found
+    return Lines(found, "", _only(columns))
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:

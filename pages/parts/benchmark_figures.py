@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from explain_core.evaluation.tables import Cell
+from explain_core.evaluation.tables import Cell, Lines
 from pages.parts.figures import COLOURS, MARKED, MARKERS
 
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -50,10 +50,10 @@ def bars(found: Sequence[Cell], setting: str) -> go.Figure:
     return figure
 
 
-def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], axis: str) -> go.Figure:
+def curves(lines: Lines, axis: str) -> go.Figure:
     """One line for each label; colour, dash and marker tell them apart."""
     figure = go.Figure()
-    for number, (label, (xs, ys)) in enumerate(lines.items()):
+    for number, (label, (xs, ys)) in enumerate(lines.curves.items()):
         style = number % len(COLOURS)
         figure.add_scatter(
             x=list(xs),
@@ -66,7 +66,8 @@ def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], axis: s
         )
     figure.update_layout(height=420, margin={"l": 0, "r": 10, "t": 10, "b": 0}, showlegend=True)
     figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0})
-    figure.update_xaxes(title=axis)
+    figure.update_xaxes(title=axis or lines.x)
+    figure.update_yaxes(title=lines.y)
     return figure
 
 

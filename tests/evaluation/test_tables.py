@@ -73,14 +73,20 @@ def test_published_numbers_stand_beside_their_row_and_column() -> None:
 
 def test_a_sweep_is_a_line_over_its_places() -> None:
     arms = [arm("perceptual-ball", "deletion", [value], at=at) for at, value in ((5.0, 0.2), (0.0, 0.1))]
-    assert tables.lines(arms) == {"perceptual-ball, deletion": ([0.0, 5.0], [0.1, 0.2])}
+    assert tables.lines(arms).curves == {"perceptual-ball, deletion": ([0.0, 5.0], [0.1, 0.2])}
 
 
 def test_the_first_curve_is_the_x_of_the_others() -> None:
     curves = {"share": (0.0, 1.0), "score": (1.0, 0.0), "layers": (1.0, 2.0, 3.0)}
-    assert tables.lines([arm("gradcam", "deletion", [1.0], curves=curves)]) == {
-        "gradcam, score": ([0.0, 1.0], [1.0, 0.0])
-    }
+    found = tables.lines([arm("gradcam", "deletion", [1.0], curves=curves)])
+    assert found.curves == {"gradcam": ((0.0, 1.0), (1.0, 0.0))}
+    assert (found.x, found.y) == ("share", "score")
+
+
+def test_curves_of_two_metrics_are_told_apart() -> None:
+    curves = {"r": (0.0, 1.0), "accuracy": (1.0, 0.0)}
+    arms = [arm("demo", name, [1.0], curves=curves, metric=name) for name in ("attack-ara", "btr-ara")]
+    assert list(tables.lines(arms).curves) == ["demo, attack-ara", "demo, btr-ara"]
 
 
 def test_csv_holds_every_column() -> None:
