@@ -12,15 +12,15 @@ from explain_core.models.classifier import Classifier
 from tests.attacks.linear import PIXELS, SIDE, attack, straight
 
 
-@pytest.mark.parametrize("rule", ["triangular", "paper"])
-def test_two_linear_classes(rule: str, rng: torch.Generator) -> None:
-    """A lead of 0.5 in probability is a lead of ln 3 in logits."""
-    weight = torch.randn(2, PIXELS, generator=rng)
+@pytest.mark.parametrize(("rule", "steep"), [("triangular", 1), ("paper", 1), ("triangular", 100)])
+def test_two_linear_classes(rule: str, steep: int, rng: torch.Generator) -> None:
+    """A lead of 0.5 in probability is a lead of ln 3 in logits; a steep network is sure as soon as it crosses."""
+    weight = steep * torch.randn(2, PIXELS, generator=rng)
     x = 0.5 + 0.02 * torch.randn(5, 3, SIDE, SIDE, generator=rng)
     model = straight(weight)
     logits = model(x).detach()
     exact = (logits.diff(dim=1).abs()[:, 0] + math.log(3)) / (weight[0] - weight[1]).norm() / math.sqrt(PIXELS)
-    found = attack("confident", model, x, logits.argmax(1), rule=rule, size=2)
+    found = attack("confident", model, x, logits.argmax(1), rule=rule, size=2 if steep == 1 else 10)
     assert found.success.all()
     assert (rms(found.images - x) >= exact * (1 - 1e-4)).all()
     assert (rms(found.images - x) <= exact * 1.05 + 1e-4).all()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from explain_core.models.classifier import Classifier
 from tests.attacks.linear import PIXELS, SIDE, attack, straight
+from tests.conftest import make_tiny
 
 CLASSES = 12
 
@@ -36,6 +39,43 @@ def test_the_exact_distance_on_a_linear_network(
     assert found.success.all()
     assert torch.allclose(reached, 1.02 * exact, rtol=2e-3, atol=1e-4)
     assert all((spent.forward, spent.backward) == (2, 2 * (CLASSES - 1)) for spent in found.passes)
+
+
+def plainly(model: Classifier, x: Tensor, target: int, order: int) -> Tensor:
+    """The algorithm once more, for one picture (1, c, h, w)."""
+    z, total = x, torch.zeros_like(x)
+    for _ in range(50):
+        leaf = z.clone().requires_grad_()
+        logits = model(leaf)[0]
+        if int(logits.argmax()) != target:
+            return z
+        best: tuple[float, Tensor] = (math.inf, x)
+        for k in range(len(logits)):
+            if k != target:
+                gap = logits[k] - logits[target]
+                (w,) = torch.autograd.grad(gap, leaf, retain_graph=True)
+                distance, far = abs(gap.item()), abs(gap.item()) + 1e-4
+                if order == 2:
+                    distance, r = distance / float(w.norm()), far / w.square().sum() * w
+                else:
+                    distance, r = distance / float(w.abs().sum()), far / w.abs().sum() * w.sign()
+                best = min(best, (distance, r), key=lambda pair: pair[0])
+        total = total + best[1]
+        z = (x + 1.02 * total).clamp(0, 1)
+    return z
+
+
+@pytest.mark.parametrize(("name", "order"), [("deepfool-l2", 2), ("deepfool-linf", 1)])
+def test_it_is_the_algorithm_step_by_step(name: str, order: int, rng: torch.Generator) -> None:
+    """On a curved network, from pictures with many pixels at the edge of the box."""
+    model = make_tiny("residual").double()
+    x = (2 * torch.rand(6, 3, 16, 16, generator=rng, dtype=torch.float64) - 0.5).clamp(0, 1)
+    target = model(x).argmax(1)
+    found = attack(name, model, x, target)
+    assert min(spent.forward for spent in found.passes) > 2
+    for row in range(len(x)):
+        expected = plainly(model, x[row : row + 1], int(target[row]), order)
+        assert (found.images[row] - expected[0]).abs().max() < 1e-9
 
 
 def test_only_the_best_classes_are_looked_at(several: tuple[Classifier, Tensor, Tensor]) -> None:
