@@ -14,6 +14,7 @@ from explain_core.engine.lending import lend
 from explain_core.models.classifier import Classifier
 from explain_core.types import Question
 from tests.attacks.linear import PIXELS, SIDE, attack, straight
+from tests.conftest import make_tiny
 from tests.descent.walking import walk
 
 
@@ -41,6 +42,34 @@ def test_two_linear_classes_are_parted_at_their_distance(
     reached = rms(found.images - x)
     assert (reached >= exact * (1 - 1e-4)).all()
     assert (reached <= exact * 1.05 + 1e-4).all()
+
+
+def plainly(model: Classifier, x: Tensor, target: int, steps: int, size: float, clip: bool) -> tuple[float, float]:
+    """The authors' rule once more, for one picture: the smallest RMSE that fooled, and the largest tried."""
+    z, velocity, smallest, largest = x, torch.zeros_like(x), math.inf, 0.0
+    for n in range(steps + 1):
+        leaf = z.clone().requires_grad_()
+        logits = model(leaf)
+        goal, rmse = int(logits.argmax()) != target, float((z - x).square().mean().sqrt())
+        smallest, largest = min(smallest, rmse) if goal else smallest, max(largest, rmse)
+        (direction,) = torch.autograd.grad(model.log_odds(logits, torch.tensor([target])).sum(), leaf)
+        direction = z - x if goal else direction
+        velocity = 0.9 * velocity + 0.1 * direction / direction.square().mean().sqrt()
+        z = z - size * 2 * (steps - n) / (steps * (steps + 1)) * velocity
+        z = z.clamp(0, 1) if clip else z
+    return smallest, largest
+
+
+@pytest.mark.parametrize("clip", [True, False])
+def test_it_is_the_algorithm_step_by_step(clip: bool, rng: torch.Generator) -> None:
+    model = make_tiny("residual").double()
+    x = torch.rand(4, 3, 16, 16, generator=rng, dtype=torch.float64)
+    target = model(x).argmax(1)
+    found = attack("adv", model, x, target, steps=60, size=10, clip=clip)
+    expected = torch.tensor([plainly(model, x[i : i + 1], int(target[i]), 60, 10, clip) for i in range(4)])
+    assert found.success.all()
+    assert torch.allclose(rms(found.images - x), expected[:, 0].double(), rtol=0, atol=1e-6)
+    assert torch.allclose(found.visited, expected[:, 1].double(), rtol=0, atol=1e-6)
 
 
 def test_the_smaller_of_both_rules(tiny: Classifier, rng: torch.Generator) -> None:
