@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from explain_core.errors import ParamError, suggest
 from explain_core.metrics import (
+    accuracy,
     agreement,
     ape,
     ara,
@@ -35,6 +36,7 @@ ROWS: tuple[Metric, ...] = (
     sensitivity.METRIC,
     ara.ATTACK_ARA,
     ara.BTR_ARA,
+    accuracy.METRIC,
 )
 
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: checked(metric) for metric in ROWS})
