@@ -44,8 +44,9 @@ def read_npz(spec: str, argument: str) -> DataSet:
 
 def _load(spec: str, path: Path) -> Mapping[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
+        with path.open("rb") as opened:
+            file = np.load(opened, allow_pickle=False)
+            if isinstance(file, np.ndarray):
                 raise DataError(f"{spec} is a single array; save it with numpy.savez(x=…, y=…).")
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError):

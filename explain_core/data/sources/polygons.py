@@ -19,7 +19,10 @@ def fill(points: NDArray[np.float64], size: tuple[int, int]) -> Bits:
     """
     height, width = size
     filled = np.zeros(size, dtype=np.bool_)
-    (x0, y0), (x1, y1) = points.T, np.roll(points, -1, axis=0).T
+    start, end = points, np.roll(points, -1, axis=0)
+    # From top to bottom, so that an edge is crossed at the same place seen from either side.
+    upwards = (start[:, 1] > end[:, 1])[:, None]
+    (x0, y0), (x1, y1) = np.where(upwards, end, start).T, np.where(upwards, start, end).T
     first, last = np.ceil(points[:, 1].min()), np.floor(points[:, 1].max())
     columns = np.arange(width)
     for row in range(max(0, int(first)), min(height - 1, int(last)) + 1):
