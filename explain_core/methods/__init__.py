@@ -22,8 +22,10 @@ from explain_core.methods import (
     guided_gradcam,
     integrated_gradients,
     modified_backward,
+    normgrad,
     occlusion,
     perceptual_ball,
+    rise,
     smoothgrad,
 )
 from explain_core.methods.attack import from_attack
@@ -66,7 +68,10 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         integrated_gradients.METHOD,
         excitation.EXCITATION,
         excitation.CONTRASTIVE,
+        normgrad.NORMGRAD,
+        normgrad.SELECTIVE,
         occlusion.METHOD,
+        rise.METHOD,
         perceptual_ball.METHOD,
         ape.METHOD,
         adversarial.EXPLAIN_PLUS,
