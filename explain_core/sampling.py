@@ -29,12 +29,14 @@ CHECK_EVERY = 64
 class Tally:
     """What one row's samples said so far, in float64: `origin` is the score of the picture itself.
 
-    Maps (h, w) over samples i with score s and weight m: `total` Σ s m, `squares` Σ s² m², `cover` Σ m.
+    Maps (h, w) over samples i with score s and weight m: `total` Σ s m, `cover` Σ m, `squares` Σ s² m²,
+    `mixed` Σ s m², `spread` Σ m².
     """
 
     def __init__(self, origin: Tensor, height: int, width: int) -> None:
         self.origin = origin
-        self.total, self.squares, self.cover = origin.new_zeros(3, height, width)
+        self.total, self.cover = origin.new_zeros(2, height, width)
+        self.squares, self.mixed, self.spread = origin.new_zeros(3, height, width)
         self._scores: list[Tensor] = []
 
     @property
@@ -48,18 +50,41 @@ class Tally:
 
     def add(self, weights: Tensor, scores: Tensor) -> None:
         """Samples with weights (k, h, w) and scores (k,)."""
-        flat, shape = weights.flatten(1).to(scores.dtype), self.total.shape
-        self.total += (scores @ flat).view(shape)
-        self.squares += (scores.square() @ flat.square()).view(shape)
-        self.cover += flat.sum(0).view(shape)
+        flat, one = weights.flatten(1).to(scores.dtype), torch.ones_like(scores)
+        first = torch.stack([scores, one]) @ flat
+        second = torch.stack([scores.square(), scores, one]) @ flat.square()
+        for sums, more in zip(
+            (self.total, self.cover, self.squares, self.mixed, self.spread), (*first, *second), strict=True
+        ):
+            sums += more.view_as(sums)
         self._scores.append(scores)
 
-    def standard_error(self) -> Tensor:
-        """(h, w): of the mean over samples of s m, from their scatter; infinite below two samples."""
+    @property
+    def mean(self) -> Tensor:
+        """(h, w): Σ s m / N; zero before there is a sample."""
+        found: Tensor = self.total / max(1, self.count)
+        return found
+
+    @property
+    def ratio(self) -> Tensor:
+        """(h, w): Σ s m / Σ m, the mean score of the samples that speak for a pixel; zero where none does."""
+        found: Tensor = self.total / self.cover.where(self.cover > 0, 1)
+        return found
+
+    def mean_error(self) -> Tensor:
+        """(h, w): standard error of `mean`, from the samples' scatter; infinite below two samples."""
+        return self._error(self.squares - self.count * self.mean.square())
+
+    def ratio_error(self) -> Tensor:
+        """(h, w): standard error of `ratio`, to first order; infinite below two samples."""
+        scatter = self.squares - 2 * self.ratio * self.mixed + self.ratio.square() * self.spread
+        share: Tensor = self.cover / max(1, self.count)
+        return self._error(scatter) / share.where(share > 0, 1)
+
+    def _error(self, scatter: Tensor) -> Tensor:
         if self.count < 2:
             return torch.full_like(self.total, torch.inf)
-        scatter: Tensor = self.squares / self.count - (self.total / self.count).square()
-        return (scatter.clamp_min(0) / (self.count - 1)).sqrt()
+        return (scatter.clamp_min(0) / (self.count * (self.count - 1))).sqrt()
 
 
 def never(_: Tally) -> bool:

@@ -26,7 +26,7 @@ def stream(count: int = 40, enough: Callable[[Tally], bool] = never) -> Stream:
         fill=torch.full_like(pictures(), 0.4),
         score=pick,
         weights=lambda masks: masks,
-        estimate=lambda tally: tally.total / tally.count,
+        estimate=lambda tally: tally.mean,
         enough=enough,
     )
 
@@ -51,7 +51,9 @@ def test_sums_and_standard_errors_by_hand() -> None:
         assert torch.allclose(tally.scores, scores)
         assert torch.allclose(tally.total, booked.sum(0))
         assert torch.allclose(tally.cover, masks.sum(0))
-        assert torch.allclose(tally.standard_error(), booked.std(0) / 40**0.5)
+        assert torch.allclose(tally.mean, booked.mean(0))
+        assert torch.allclose(tally.mean_error(), booked.std(0) / 40**0.5)
+        assert torch.allclose(tally.ratio, booked.sum(0) / masks.sum(0))
         assert tally.origin == pytest.approx(float(before[row, TARGET[row]]))
 
 
@@ -66,6 +68,19 @@ def test_a_pass_is_bounded_and_every_pass_is_a_step() -> None:
     assert [step.done for step in steps] == [16, 32, 48, 64, 80, 96, 104, 112, 120]
     assert all(step.of == 120 for step in steps)
     assert [int(step.rows) for step in steps if step.rows is not None] == [0, 1, 2] * 3
+
+
+def test_the_error_of_a_ratio_is_its_scatter_over_repetitions() -> None:
+    """400 tallies of 100 samples: the mean stated error against the ratios' own standard deviation, within 10 %."""
+    source = torch.Generator().manual_seed(4)
+    ratios, stated = [], []
+    for _ in range(400):
+        masks = torch.rand(100, 2, 2, generator=source, dtype=torch.float64)
+        tally = Tally(masks.new_zeros(()), 2, 2)
+        tally.add(masks, 1 + masks[:, 0, 0] + torch.rand(100, generator=source, dtype=torch.float64))
+        ratios.append(tally.ratio)
+        stated.append(tally.ratio_error())
+    assert torch.allclose(torch.stack(stated).mean(0), torch.stack(ratios).std(0), rtol=0.1)
 
 
 @pytest.mark.parametrize("side", [1, 5, 224, 225, 300, 1000])
@@ -84,7 +99,9 @@ def test_a_row_that_has_enough_leaves_and_so_does_one_that_was_dropped() -> None
     assert [tally.count for tally in thinned] == [16, 200, 0]
     assert torch.equal(thinned[1].total, full[1].total)
     assert thinned[2].scores.shape == (0,)
-    assert thinned[2].standard_error().isinf().all()
+    assert thinned[2].mean_error().isinf().all()
+    assert thinned[2].ratio_error().isinf().all()
+    assert not thinned[2].ratio.any()
 
 
 def test_the_map_grows_before_the_eyes() -> None:

@@ -101,8 +101,7 @@ def uncovered(corners: Tensor, patch: int, height: int, width: int) -> Tensor:
 
 def mean_drop(tally: Tally) -> Tensor:
     """Zero where no patch has been yet."""
-    drop: Tensor = (tally.origin * tally.cover - tally.total) / tally.cover.clamp_min(1)
-    return drop
+    return tally.origin.where(tally.cover > 0, 0) - tally.ratio
 
 
 def cost(params: OcclusionParams) -> float:
