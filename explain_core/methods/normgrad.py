@@ -22,7 +22,6 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 from torch.func import functional_call
-from torch.linalg import vector_norm
 
 from explain_core.methods import gradcam
 from explain_core.methods.base import Method
@@ -99,12 +98,12 @@ def called_with(model: Classifier, weights: dict[str, Any], x: Images) -> Logits
 
 def identity(gradient: Tensor, layer: Tensor) -> Tensor:
     """Of the virtual 1 × 1 convolution: (n, h', w')."""
-    return vector_norm(gradient, dim=1) * vector_norm(layer, dim=1)
+    return (gradient.square().sum(1) * layer.square().sum(1)).sqrt()
 
 
 def selective(gradient: Tensor, layer: Tensor) -> Tensor:
     """Of the virtual scaling, where it speaks for the class: (n, h', w')."""
-    return vector_norm((gradient * layer).relu(), dim=1)
+    return (gradient * layer).relu().square().sum(1).sqrt()
 
 
 def outcome(coarse: Tensor, name: str) -> str:
