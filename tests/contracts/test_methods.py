@@ -221,7 +221,7 @@ def test_each_knob_works_at_its_ends(method: Method, knob: Knob, tiny: Classifie
     for value in ends(knob):
         others = TOGETHER.get(f"{method.name}-{knob.name}", {})
         if knob.name in FEW and value > 100:
-            quick(method, steps=value)  # as long as it is, the loop is the same
+            quick(method, **{knob.name: value})  # as long as it is, the loop is the same
             continue
         for rho in ([0.05], None):
             found = ask(method, tiny, x, rho, **{**others, knob.name: value})
