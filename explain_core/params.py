@@ -129,6 +129,11 @@ class Params:
             }
         )
 
+    @property
+    def search(self) -> str:
+        """How a figure was looked for, in one line, to stand beside it."""
+        return ", ".join(f"{name}={value}" for name, value in self.as_dict().items())
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)

@@ -46,7 +46,7 @@ def arm_result(study: Study, work: Work, found: Readings) -> dict[str, Any]:
         "interval": summary.interval,
         "n": summary.n,
         "not_found": summary.not_found,
-        "search": ", ".join(f"{name}={value}" for name, value in knobs.items()),
+        "search": found.params.search,
         "columns": {title: _column(summary, name) for title, name in work.arm.columns.items()},
         "numbers": dict(summary.numbers),
         "curves": dict(summary.curves),

@@ -63,7 +63,7 @@ def _data(asked: str) -> str:
 
 def _methods(asked: str) -> list[str]:
     if asked in PROTOCOLS:
-        return list(PROTOCOLS[asked].methods)
+        return [name for name in PROTOCOLS[asked].methods if name in METHODS]
     return ["gradcam"] if METRICS[asked].of == "method" else []
 
 
