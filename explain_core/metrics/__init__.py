@@ -12,12 +12,14 @@ from explain_core.metrics import (
     ape,
     ara,
     causal,
+    density,
     energy,
     hit_rate,
     localisation,
     pointing,
     sensitivity,
     stability,
+    vii,
 )
 from explain_core.metrics.base import Metric
 from explain_core.metrics.needs import checked
@@ -34,6 +36,8 @@ ROWS: tuple[Metric, ...] = (
     agreement.METRIC,
     stability.BLUR,
     sensitivity.METRIC,
+    vii.METRIC,
+    density.METRIC,
     ara.ATTACK_ARA,
     ara.BTR_ARA,
     accuracy.METRIC,
