@@ -87,7 +87,7 @@ class Tally:
         return (scatter.clamp_min(0) / (self.count * (self.count - 1))).sqrt()
 
 
-def never(_: Tally) -> bool:
+def never(_: int, __: Tally) -> bool:
     return False
 
 
@@ -98,7 +98,7 @@ class Stream:
     `count` samples a row; `masks(row, start, stop)` (k, h, w) gives the share of each pixel that those
     samples keep; `fill` (n, c, h, w) shows where a pixel is hidden; `score` of logits (k, v) and targets (k,);
     `weights` of masks says for which pixels a sample speaks; `estimate` is the map (h, w) of a tally;
-    `enough` ends a row early, asked after every CHECK_EVERY samples.
+    `enough(row, tally)` ends a row early, asked after every CHECK_EVERY samples.
     """
 
     count: int
@@ -107,7 +107,7 @@ class Stream:
     score: Callable[[Logits, Labels], PerRow]
     weights: Callable[[Tensor], Tensor]
     estimate: Callable[[Tally], Tensor]
-    enough: Callable[[Tally], bool] = never
+    enough: Callable[[int, Tally], bool] = never
 
 
 def accumulate(
@@ -131,7 +131,7 @@ def accumulate(
             with torch.no_grad():
                 tally_samples(model, question, stream, row, tallies[row], (start, stop))
                 picture = lit(x[row], stream.estimate(tallies[row]))
-            if stop % CHECK_EVERY == 0 and stream.enough(tallies[row]):
+            if stop % CHECK_EVERY == 0 and stream.enough(row, tallies[row]):
                 gone.add(row)
             number = torch.tensor([row], device=x.device)
             drop = yield Step(start * rows + (stop - start) * (row + 1), stream.count * rows, number, picture[None])

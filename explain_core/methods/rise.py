@@ -81,7 +81,7 @@ def run(model: Classifier, question: Question, params: RiseParams) -> Working:
         score=score_of(model, params),
         weights=lambda masks: masks,
         estimate=params.map_of,
-        enough=lambda tally: params.precision > 0 and bool(params.errors(tally)[1] <= params.precision),
+        enough=lambda _, tally: params.precision > 0 and bool(params.errors(tally)[1] <= params.precision),
     )
     before, tallies = yield from accumulate(model, question, stream)
     saliency = torch.stack([params.map_of(tally) for tally in tallies]).to(x)
