@@ -34,6 +34,7 @@ ROWS: tuple[Metric, ...] = (
     ape.APE_S,
     hit_rate.METRIC,
     agreement.METRIC,
+    stability.PATCH,
     stability.BLUR,
     sensitivity.METRIC,
     vii.METRIC,

@@ -1,14 +1,17 @@
 """Attribution stability (Schwartz, Alparslan & Kim 2020, Table 2): how far two maps differ that ought to be alike.
 
-The sum over pixels of squared differences of two maps, each scaled to [0, 1]: of the method on the
-picture and on its blur of σ 0.5; the class is the one predicted for the untouched picture.
+The sum over pixels of squared differences of two maps, each scaled to [0, 1]; the class is the one
+predicted for the untouched picture.
+
+`stability-patch`, of the model: occlusion by a grey patch of 4 × 4 against one of 2 × 2, stride 2.
+`stability-blur`, of the method: its map of the picture against that of the picture's blur, σ 0.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from scipy import ndimage
@@ -36,6 +39,28 @@ def on_a_blur(subject: Subject, cases: Sequence[Case], params: BlurParams) -> It
     sharp = subject.ask([case.pixels for case in cases], targets)
     soft = subject.ask([blurred(case.pixels, params.sigma) for case in cases], targets)
     yield from compared(sharp, soft)
+
+
+@dataclass(frozen=True)
+class PatchParams(Params):
+    patch: Annotated[int, Range(1, 64, 1, unit="pixels"), "Side of the one patch."] = 4
+    other: Annotated[int, Range(1, 64, 1, unit="pixels"), "Side of the other patch."] = 2
+    stride: Annotated[int, Range(1, 64, 1, unit="pixels"), "From patch to patch; at most the patch's side."] = 2
+
+
+def by_two_patches(subject: Subject, cases: Sequence[Case], params: PatchParams) -> Iterator[Reading]:
+    """Of occlusion by two sizes of patch."""
+    pixels, targets = [case.pixels for case in cases], [predicted(subject.model, case) for case in cases]
+    first, second = (
+        subject.ask(pixels, targets, method="occlusion", knobs=occlusion(side, params.stride))
+        for side in (params.patch, params.other)
+    )
+    yield from compared(first, second)
+
+
+def occlusion(side: int, stride: int) -> Mapping[str, Any]:
+    """Knobs of the method, all that the map depends on."""
+    return {"patch": side, "stride": min(stride, side), "fill": "grey", "objective": "probability"}
 
 
 def compared(first: Sequence[Answer], second: Sequence[Answer]) -> Iterator[Reading]:
@@ -69,5 +94,18 @@ BLUR = Metric(
     measure=on_a_blur,
     summarise=summarise,
     params=BlurParams,
+    cost=lambda params: 0.5,
+)
+
+PATCH = Metric(
+    name="stability-patch",
+    title="Stability under patches",
+    summary="How far the map of a sliding patch depends on the size of the patch.",
+    citation=CITATION,
+    of="model",
+    better="lower",
+    measure=by_two_patches,
+    summarise=summarise,
+    params=PatchParams,
     cost=lambda params: 0.5,
 )

@@ -36,7 +36,7 @@ class Share(nn.Module):
 
 def share(weights: np.ndarray[Any, Any], mean: float = 0.0) -> Classifier:
     net = Share(torch.tensor(weights.ravel(), dtype=torch.float64))
-    model = Classifier(net, classes=("a", "b"), kind="softmax", input=InputSpec(1), mean=[mean])
+    model = Classifier(net, classes=("a", "b"), kind="softmax", input=InputSpec(1, size=(SIDE, SIDE)), mean=[mean])
     return model.double().eval()
 
 

@@ -17,6 +17,7 @@ from explain_core.metrics.sensitivity import SensitivityParams, draw
 from explain_core.metrics.stability import blurred
 from explain_core.models.classifier import Classifier
 from tests.metrics.telling import Telling, answer
+from tests.metrics.test_causal import share
 
 A, B = np.array([[0, 1], [2, 4]]), np.array([[4, 2], [1, 0]])
 
@@ -56,6 +57,27 @@ def test_stability_by_hand(tiny: Classifier) -> None:
     assert reading.numbers == {"per pixel": pytest.approx(2.125 / 4)}
     (_, first, _, _), (_, second, _, _) = ask.asked
     assert first == second
+
+
+def test_two_patches_are_asked_for(tiny: Classifier) -> None:
+    reading, ask = told(tiny, "stability-patch", A, B)
+    assert reading.value == pytest.approx(2.125)
+    assert [method for _, _, method, _ in ask.asked] == ["occlusion", "occlusion"]
+    expected = {"stride": 2, "fill": "grey", "objective": "probability"}
+    assert [knobs for _, _, _, knobs in ask.asked] == [{"patch": 4, **expected}, {"patch": 2, **expected}]
+
+
+def test_two_patches_on_a_linear_network_by_hand() -> None:
+    """p is the corner pixel: only patches that cover it cost anything."""
+    weights = torch.zeros(4, 4, dtype=torch.float64)
+    weights[0, 0] = 1
+    model = share(weights.numpy())
+    case = Case("a", np.full((1, 4, 4), 0.9, np.float32))
+    metric = METRICS["stability-patch"]
+    with lend(model):
+        (reading,) = metric.measure(Subject(model, asking(model)), [case], metric.params())
+    # 2 × 2: drop 0.4 on the corner's four pixels, scaled to 1; 4 × 4: constant, so zeros.
+    assert reading.value == pytest.approx(4, abs=1e-4)
 
 
 def test_the_blur_keeps_channels_apart_and_stays_in_the_box() -> None:
