@@ -54,10 +54,11 @@ def marks_of(name: str) -> Sequence[Mark]:
 def table(arms: Sequence[Arm]) -> list[dict[str, Any]]:
     """A row for each row of the paper's table: figures, their uncertainty, pictures, and what was published."""
     names = _names(arms)
-    rows: dict[str, dict[str, Any]] = {}
+    figures: dict[str, dict[str, Any]] = {}
+    remarks: dict[str, dict[str, Any]] = {}
     for arm in arms:
         name = names[arm["row"], arm["model"]]
-        row = rows.setdefault(name, {"row": name})
+        row, told = figures.setdefault(name, {"row": name}), remarks.setdefault(name, {})
         for cell in cells([arm]):
             row[cell.column] = cell.value
             if cell.error is not None:
@@ -65,9 +66,9 @@ def table(arms: Sequence[Arm]) -> list[dict[str, Any]]:
                 row[f"95 % of {cell.column}"] = "{:.4g} – {:.4g}".format(*arm["interval"])
             if cell.published is not None:
                 row[f"{cell.column}, published"] = cell.published
-        row |= {"pictures": arm["n"], "not found": row.get("not found", 0) + arm["not_found"], "model": arm["model"]}
-        row["passes a picture"] = row.get("passes a picture", 0.0) + arm["units"]
-    return list(rows.values())
+        told |= {"pictures": arm["n"], "not found": told.get("not found", 0) + arm["not_found"]}
+        told |= {"passes a picture": told.get("passes a picture", 0.0) + arm["units"], "model": arm["model"]}
+    return [{**row, **remarks[name]} for name, row in figures.items()]
 
 
 def differences(first: Sequence[Arm], second: Sequence[Arm]) -> list[dict[str, Any]]:

@@ -13,20 +13,20 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def bars(found: Sequence[Cell], setting: str) -> go.Figure:
-    """Each column of the table as a group of bars; published numbers are open diamonds, never bars."""
+    """Each column of the table as a group of bars; published numbers are white diamonds, never bars."""
     figure = go.Figure()
     for number, column in enumerate(dict.fromkeys(cell.column for cell in found)):
         own = [cell for cell in found if cell.column == column]
         figure.add_bar(
             x=[cell.row for cell in own],
             y=[cell.value for cell in own],
-            error_y={"type": "data", "array": [cell.error or 0 for cell in own], "thickness": 1},
+            error_y={"type": "data", "array": [cell.error or 0 for cell in own], "thickness": 1.5, "color": MARKED},
             name=column,
             marker_color=COLOURS[number % len(COLOURS)],
             offsetgroup=column,
             hovertemplate="%{x}: %{y:.4g}<extra>" + column + "</extra>",
         )
-    for number, column in enumerate(dict.fromkeys(cell.column for cell in found)):
+    for column in dict.fromkeys(cell.column for cell in found):
         marked = [cell for cell in found if cell.column == column and cell.published is not None]
         if marked:
             figure.add_scatter(
@@ -35,12 +35,7 @@ def bars(found: Sequence[Cell], setting: str) -> go.Figure:
                 mode="markers",
                 name=f"{column}, published",
                 offsetgroup=column,
-                marker={
-                    "symbol": "diamond-open",
-                    "size": 11,
-                    "line": {"width": 2},
-                    "color": COLOURS[number % len(COLOURS)],
-                },
+                marker={"symbol": "diamond", "size": 11, "color": "white", "line": {"width": 2, "color": "black"}},
                 hovertemplate="%{x}: %{y:.4g}<extra>published: " + setting + "</extra>",
             )
     figure.update_layout(barmode="group", scattermode="group", height=420, margin={"l": 0, "r": 10, "t": 10, "b": 0})

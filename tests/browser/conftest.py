@@ -18,6 +18,10 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from explain_core import render
 from explain_core.data.phantom import phantom
+from explain_core.evaluation.asked import study_asked
+from explain_core.evaluation.result import results as evaluated
+from explain_core.evaluation.result import write_result
+from explain_core.evaluation.run import run
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("RHOSCOPE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -51,6 +55,16 @@ def workspace(folder: Path) -> Path:
     return folder
 
 
+def results(folder: Path) -> Path:
+    """A folder with one protocol run on two networks, over the same few pictures."""
+    for model in ("demo", "demo-shortcut"):
+        methods = ("gradcam", "gradient")
+        study = study_asked("pb-table-2", "phantom:4,0", [model], methods, (), None, None, 0, "cpu")
+        out = folder / f"table-2-{model}.json"
+        write_result(out, evaluated(study, run(study, out.with_suffix(".run"))))
+    return folder
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -74,6 +88,7 @@ def app(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     log = tmp_path_factory.mktemp("app") / "log"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment["RHOSCOPE_WORKSPACE"] = str(workspace(tmp_path_factory.mktemp("workspace")))
+    environment["RHOSCOPE_RUNS"] = str(results(tmp_path_factory.mktemp("results")))
     command = [sys.executable, str(Path(__file__).with_name("serve.py")), str(port), str(counter)]
     with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out) as served:
         try:

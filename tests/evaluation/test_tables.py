@@ -47,6 +47,7 @@ def test_arms_of_one_row_share_it() -> None:
     assert row["not found"] == 1
     assert row["passes a picture"] == 4.0
     assert row["95 % of deletion"] == "0.5 – 2.5"
+    assert list(row)[-4:] == ["pictures", "not found", "passes a picture", "model"]
 
 
 def test_a_row_of_two_models_is_told_apart() -> None:
