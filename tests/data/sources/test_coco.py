@@ -56,7 +56,7 @@ def test_run_lengths_round_trip(mask: NDArray[np.bool_]) -> None:
 
 
 def test_known_run_lengths() -> None:
-    # COCO's own tool: encode(np.asfortranarray([[0, 1], [1, 1]])) and a disc of 300 × 400
+    # COCO's own tool: encode(np.asfortranarray([[0, 1], [1, 1]]))
     assert unpacked("13") == [1, 3]
     assert np.array_equal(runs([1, 3], (2, 2)), [[False, True], [True, True]])
 
@@ -71,6 +71,13 @@ def test_a_rectangle_covers_the_pixels_whose_centres_it_encloses() -> None:
     filled = fill(np.array([[1.5, 0.5], [4.5, 0.5], [4.5, 3.5], [1.5, 3.5]]), (6, 8))
     expected = np.zeros((6, 8), bool)
     expected[1:4, 2:5] = True
+    assert np.array_equal(filled, expected)
+
+
+def test_a_centre_on_the_outline_counts_on_its_left_and_upper_side() -> None:
+    filled = fill(np.array([[1.0, 2.0], [4.0, 2.0], [4.0, 5.0], [1.0, 5.0]]), (6, 8))
+    expected = np.zeros((6, 8), bool)
+    expected[2:5, 1:4] = True
     assert np.array_equal(filled, expected)
 
 
@@ -105,7 +112,7 @@ def coco(path: Path, **changes: Any) -> str:
     save(path.parent.parent / "val2017" / "b.jpg", grey())
     crowd = np.zeros((6, 8), bool)
     crowd[0, :3] = True
-    square = [1, 1, 3, 1, 3, 3, 1, 3]
+    square = [1.2, 1.2, 3.2, 1.2, 3.2, 3.2, 1.2, 3.2]
     image = {"height": 6, "width": 8}
     tables = {
         "images": [{"id": 12, "file_name": "a.jpg", **image}, {"id": 5, "file_name": "b.jpg", **image}],
@@ -133,7 +140,7 @@ def test_instances(tmp_path: Path) -> None:
     assert empty is not None
     assert marked.names == ("cat", "dog")
     polygon = np.zeros((6, 8), bool)
-    polygon[1:3, 1:3] = True  # corners 1 to 3 enclose the pixels 1 and 2
+    polygon[1:3, 1:3] = True  # COCO's pixels 1 and 2 have their centres at 1.5 and 2.5
     assert np.array_equal(marked.regions[0].mask((6, 8)), polygon)
     assert np.array_equal(marked.regions[1].mask((6, 8)), marked.regions[2].mask((6, 8)))
     assert empty.regions == ()

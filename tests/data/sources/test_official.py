@@ -40,7 +40,10 @@ def test_any_bytes_are_idx_or_a_mistake(data: bytes) -> None:
         assert mnist.parse(data, "x").nbytes <= len(data)
 
 
-@pytest.mark.parametrize("data", [b"", b"\0\0\x08", b"\0\0\x09\x01\0\0\0\1\0", idx(np.zeros(4, np.uint8))[:-1]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\0\0\x08", b"\0\0\x09\x01\0\0\0\1\0", idx(np.zeros(4, np.uint8))[:-1], idx(np.zeros(4, np.uint8)) + b"?"],
+)
 def test_bad_idx_is_told(data: bytes) -> None:
     with pytest.raises(DataError, match="download it again"):
         mnist.parse(data, "x")
