@@ -50,4 +50,7 @@ def load_data(spec: str) -> DataSet:
     row = SOURCES[form]
     if not colon or not argument:
         raise DataError(f"Data {spec!r}: the form is {row.form}.")
-    return row.read(spec, argument)
+    data = row.read(spec, argument)
+    if len({item.name for item in data}) < len(data):  # records are kept by name
+        raise DataError(f"{spec}: two pictures have the same name; each needs its own.")
+    return data

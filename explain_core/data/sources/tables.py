@@ -39,8 +39,6 @@ def read_csv(spec: str, argument: str) -> DataSet:
     numbered = all(_is_index(row["label"]) for row in rows if row["label"])
     groups = (list(group) for _, group in groupby(rows, key=lambda row: row["file"]))
     items = some(spec, (_item(path.parent, group, numbered) for group in groups), "rows below its header")
-    if len({item.name for item in items}) < len(items):
-        raise DataError(f"{spec}: two pictures have the same name; each needs its own.")
     names = sorted({row["label"] for row in rows if row["label"]})
     return DataSet(spec, items, None if numbered else tuple(names))
 

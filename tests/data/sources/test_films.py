@@ -134,6 +134,7 @@ def test_its_own_list_says_the_same(shared_data: Path, tmp_path: Path) -> None:
         ({"annotations.csv": "file,ref\n"}, "no column"),
         ({"annotations.csv": MIAS.replace(",4,2\n", ",four,2\n")}, "three numbers"),
         ({"annotations.csv": MIAS.replace("png/mdb001", "../mdb001")}, "leads out"),
+        ({"annotations.csv": MIAS + "png/mdb001.png,mdb001,G,NORM,,,,,\n"}, "the same name"),
         ({"Info.txt": "nothing here"}, "no films"),
     ],
 )
