@@ -30,7 +30,7 @@ def arms_asked(name: str, methods: Sequence[str], settings: Sequence[str], rho: 
     protocol = PROTOCOLS.get(name)
     if protocol is None and name not in METRICS:
         raise ParamError(f"No metric or protocol {name!r}: {suggest(name, [*METRICS, *PROTOCOLS])}")
-    named = methods or list(protocol.methods if protocol else ())
+    named = methods or [get_method(method).name for method in (protocol.methods if protocol else ())]
     knobs = settings_of({name: _params_of(name), **{method: METHODS[method].params for method in named}}, settings)
     if protocol is not None:
         return _of_protocol(protocol, named, knobs, rho)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from explain_core.errors import ParamError, suggest
-from explain_core.protocols import perceptual_ball, robustness
+from explain_core.protocols import ape, perceptual_ball, robustness
 from explain_core.protocols.base import Protocol
 
-ROWS: tuple[Protocol, ...] = (*perceptual_ball.PROTOCOLS, *robustness.PROTOCOLS)
+ROWS: tuple[Protocol, ...] = (*perceptual_ball.PROTOCOLS, *ape.PROTOCOLS, *robustness.PROTOCOLS)
 
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({protocol.name: protocol for protocol in ROWS})
 

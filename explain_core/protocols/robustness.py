@@ -26,7 +26,7 @@ def ara(methods: Sequence[str], params: AraParams) -> list[Arm]:
 
 
 def stability(methods: Sequence[str], params: NoParams) -> list[Arm]:
-    patch = Arm("", "stability-patch", method="occlusion", columns={"sliding patch": "value"})
+    patch = Arm("", "stability-patch", columns={"sliding patch": "value"})
     return [patch, *(Arm("", "stability-blur", {}, name, columns={name: "value"}) for name in methods)]
 
 
