@@ -134,7 +134,8 @@ class _Work:
         z = self.z.detach().requires_grad_(differentiate)
         with torch.set_grad_enabled(differentiate):
             image = plan.compose(z, self.rows)
-            logits, features = self.forward(image)
+            moved = plan.jitter(image, self.rows, self.step) if plan.jitter and differentiate else image
+            logits, features = self.forward(moved)
             view = View(self.step, z, image, logits, self.rows, features)
             view = replace(view, loss=plan.loss(view))
         resting = plan.resting is not None and bool(plan.resting(view).all())

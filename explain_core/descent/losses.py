@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from explain_core.types import PerRow
+
+TINY = 1e-12  # under the root of a squared gradient: the bare root is NaN where a map is flat
 
 
 class _MeanSquare(torch.autograd.Function):
@@ -66,3 +69,9 @@ def distance(features: Sequence[Tensor], references: Sequence[Tensor], weights: 
 def total_variation(s: Tensor) -> PerRow:
     """Anisotropic total variation of (n, h, w): Σ|right − here| + Σ|below − here|."""
     return s.diff(dim=1).abs().flatten(1).sum(1) + s.diff(dim=2).abs().flatten(1).sum(1)
+
+
+def gradient_power(s: Tensor, power: float) -> PerRow:
+    """Σ|∇s|^power of (n, h, w) by forward differences, 0 past the last row and column; flat maps are no trouble."""
+    down, across = F.pad(s.diff(dim=1), (0, 0, 0, 1)), F.pad(s.diff(dim=2), (0, 1))
+    return (down.square() + across.square() + TINY).pow(power / 2).flatten(1).sum(1)

@@ -13,6 +13,7 @@ from explain_core.hooks import Watch
 from explain_core.types import Images, PerRow
 
 Score = Callable[[View], PerRow]
+Jitter = Callable[[Images, Rows, int], Images]
 
 
 def itself(z: Tensor, rows: Rows) -> Tensor:
@@ -33,6 +34,8 @@ class Plan:
         steps: gradient steps; the last iterate is scored as well, with a forward pass only.
         compose: z → picture; differentiable.
         project: keeps z where it must stay, after each step.
+        jitter: (picture, rows, step) → what the network sees of it while it is differentiated: shifted, flipped;
+            the last iterate is scored as it is.
         score: what to keep: the picture with the highest score; None keeps the last.
         trace: what `Found.traced` holds of every iterate; None: the loss.
         stop: rows that are done (n,) bool; they leave the batch.
@@ -47,6 +50,7 @@ class Plan:
     steps: int
     compose: Callable[[Tensor, Rows], Images] = itself
     project: Callable[[Tensor, Rows], Tensor] = itself
+    jitter: Jitter | None = None
     score: Score | None = None
     trace: Score | None = None
     stop: Callable[[View, Tensor], Tensor] | None = None

@@ -149,3 +149,22 @@ def test_inside_the_ball_nothing_moves(rng: torch.Generator) -> None:
     x = torch.rand(2, 1, 4, 4, generator=rng)
     z = box(x + 0.001)
     assert torch.allclose(into_ball(z, x, torch.full((2,), 0.1)), z, atol=1e-7)
+
+
+def test_jitter_moves_what_is_differentiated_and_nothing_else(tiny: Classifier, rng: torch.Generator) -> None:
+    from dataclasses import replace
+
+    rows = rows_of(tiny, 2, rng)
+    seen: list[int] = []
+
+    def upside_down(image: Tensor, _: Rows, step: int) -> Tensor:
+        seen.append(step)
+        return image.flip(2)
+
+    found, steps = walk(descend(tiny, replace(falling(tiny, rows, steps=3), jitter=upside_down)))
+    assert seen == [0, 1, 2]
+    assert steps[0].images is not None
+    assert torch.equal(steps[0].images, rows.x)
+    with torch.no_grad():
+        assert torch.allclose(found.first, tiny(rows.x.flip(2)))
+        assert torch.allclose(found.logits, tiny(found.image))
