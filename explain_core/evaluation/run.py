@@ -25,6 +25,9 @@ from explain_core.metrics.base import Ask, Case, Reading, Subject
 from explain_core.params import Params
 from explain_core.records import Answer, Floats
 
+AT_ONCE = 16
+"""Pictures held in memory for their mean."""
+
 OnProgress = Callable[[float], None]
 OnFault = Callable[[str], None]
 Mean = Callable[[Held], Floats]
@@ -189,7 +192,9 @@ class _Means:
         key = held.card.sha256
         if key not in self._found:
             total, count = np.zeros(1), 0
-            for case in cases_of(self._items, held.model, predict=lambda pixels: predict(held, pixels)).cases:
-                total, count = total + case.pixels.astype(np.float64), count + 1
+            for start in range(0, len(self._items), AT_ONCE):
+                some = self._items[start : start + AT_ONCE]
+                for case in cases_of(some, held.model, predict=lambda pixels: predict(held, pixels)).cases:
+                    total, count = total + case.pixels.astype(np.float64), count + 1
             self._found[key] = (total / max(1, count)).astype(np.float32)
         return self._found[key]
