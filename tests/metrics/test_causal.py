@@ -14,7 +14,7 @@ from explain_core.api import asking
 from explain_core.engine.lending import lend
 from explain_core.metrics import METRICS
 from explain_core.metrics.base import Case, Reading, Subject
-from explain_core.metrics.causal import blurred
+from explain_core.metrics.causal import baseline, blurred
 from explain_core.metrics.ranking import descending
 from explain_core.models.classifier import Classifier, InputSpec
 from tests.metrics.telling import Telling, answer
@@ -97,11 +97,11 @@ def test_ties_are_taken_in_row_major_order() -> None:
     assert descending(saliency).tolist() == [1, 3, 0, 2, 5, 4]
 
 
-@pytest.mark.parametrize(("baseline", "end"), [("mean", 0.4), ("black", 0.0)])
-def test_deletion_ends_at_its_baseline(baseline: str, end: float) -> None:
+@pytest.mark.parametrize(("name", "end"), [("mean", 0.4), ("black", 0.0)])
+def test_deletion_ends_at_its_baseline(name: str, end: float) -> None:
     """With mean 0.4 the network sees x − 0.4; Σ w·x of the normalised picture is 0.6, then 0 or −0.4."""
     model = share(EQUAL, mean=0.4)
-    reading, _ = walked("deletion", model, WHITE, FALLING, baseline=baseline)
+    reading, _ = walked("deletion", model, WHITE, FALLING, baseline=name)
     assert reading.numbers["start"] == pytest.approx(0.6, abs=1e-6)
     assert reading.numbers["end"] == pytest.approx(max(0.0, end - 0.4), abs=1e-6)
 
@@ -116,9 +116,8 @@ def test_the_blur_is_flat_and_fades_to_the_mean() -> None:
     spread = blurred(delta)[0]
     assert int((spread > 0).sum()) == 121
     assert float(spread[15, 15] / spread[10, 10]) < 1.8  # a Gaussian's corner of σ 5 would be e times lower
-    model = share(EQUAL, mean=1.0)
-    reading, _ = walked("insertion", model, WHITE, FALLING)
-    assert np.ptp(reading.curves["probability"]) == 0  # a picture of the mean colour stays as it is
+    grey = torch.full((1, SIDE, SIDE), 0.4, dtype=torch.float64)
+    assert torch.allclose(baseline(share(EQUAL, mean=0.4), grey, "blur"), grey)  # the mean colour stays as it is
 
 
 def test_with_a_real_method_on_a_real_stream(tiny: Classifier, rng: torch.Generator) -> None:
