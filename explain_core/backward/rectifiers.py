@@ -29,9 +29,8 @@ from explain_core.models.hhrelu import hhrelu
 Rule = Literal["ordinary", "guided", "deconvnet"]
 Call = Callable[[Tensor], Tensor]
 
-RELUS: frozenset[Callable[..., Any]] = frozenset(
-    {torch.relu, torch.relu_, F.relu, F.relu_, Tensor.relu, Tensor.relu_, F.relu6, hhrelu}
-)
+PLAIN: frozenset[Callable[..., Any]] = frozenset({torch.relu, torch.relu_, F.relu, F.relu_, Tensor.relu, Tensor.relu_})
+RELUS: frozenset[Callable[..., Any]] = PLAIN | {F.relu6, hhrelu}
 HARDTANHS: frozenset[Callable[..., Any]] = frozenset({F.hardtanh, F.hardtanh_})
 
 
@@ -57,7 +56,7 @@ class Rectifying(TorchFunctionMode):
             return func(x, *rest, **kwargs)
         if not is_rectifier(func, rest, kwargs):
             raise CannotExplain(f"The rule is for rectifiers, and this network has {func.__name__} as an activation.")
-        return _Rectified.apply(x, lambda z: func(z, *rest, **kwargs), self)
+        return _Rectified.apply(x, lambda z: func(z, *rest, **kwargs), func in PLAIN, self)
 
 
 def is_rectifier(func: Callable[..., Any], rest: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
@@ -69,23 +68,27 @@ class _Rectified(torch.autograd.Function):
     """The function's own values, and its derivative kept apart, so that a rule can be chosen later."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, call: Call, mode: Rectifying) -> Tensor:
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
-            copy = leaf.clone()
-            y = call(copy)
-            (slope,) = torch.autograd.grad(y.sum(), leaf)
-        ctx.save_for_backward(slope)
+    def forward(ctx: Any, x: Tensor, call: Call, plain: bool, mode: Rectifying) -> Tensor:
+        slope = None if plain else slope_of(call, x)
+        y = call(x)
+        ctx.save_for_backward(y > 0 if slope is None else slope)
         ctx.mode = mode
-        if y is not copy:
-            return y.detach()
-        ctx.mark_dirty(x)
-        return x.copy_(y)
+        if y is x:
+            ctx.mark_dirty(x)
+        return y
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         (slope,), (arrived,) = ctx.saved_tensors, grads
         if ctx.mode.rule == "ordinary":
-            return arrived * slope, None, None
+            return arrived * slope, None, None, None
         arrived = arrived.clamp(min=0)
-        return (arrived if ctx.mode.rule == "deconvnet" else arrived * slope), None, None
+        return (arrived if ctx.mode.rule == "deconvnet" else arrived * slope), None, None, None
+
+
+def slope_of(call: Call, x: Tensor) -> Tensor:
+    """The derivative of a function of single values, which may be in place, at every value."""
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(call(leaf.clone()).sum(), leaf)
+    return slope

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,9 @@ from explain_core.params import AUTO, Params, Pattern
 from explain_core.types import Explanation, Labels, Logits, Passes, Question, Working
 
 FINER = 4  # times the positions of the last map
+
+_default: WeakKeyDictionary[Classifier, dict[tuple[int, ...], str]] = WeakKeyDictionary()
+"""The default layer by input size, found in the first pass of that size."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,19 @@ def run(contrast: bool, title: str, model: Classifier, question: Question, param
 
 def relevance_at(model: Classifier, question: Question, layer: str, contrast: bool) -> tuple[str, Tensor, Logits]:
     """The layer's name, its relevance (n, k, h', w') of the class, and the logits."""
-    names = list(stages(model.net)) if layer == AUTO else gradcam.candidates(model, layer)
-    x = ((question.images - model.mean) / model.std).detach().requires_grad_()
-    with torch.enable_grad(), maps_of(model.net, names, cut=False) as maps, Exciting(contrast=contrast):
+    size = tuple(question.images.shape[1:])
+    known = _default.setdefault(model, {}).get(size) if layer == AUTO else layer
+    names = gradcam.candidates(model, known) if known else list(stages(model.net))
+    # Once the layer is known, nothing before it is recorded.
+    x = ((question.images - model.mean) / model.std).detach().requires_grad_(known is None)
+    keeping = maps_of(model.net, names, cut=known is not None)
+    with torch.enable_grad(), keeping as maps, Exciting(contrast=contrast):
         y = model.net(x)
     name = chosen(model, maps, layer)
+    if layer == AUTO:
+        _default[model][size] = name
     logits, seed = begin(model, y, question.target)
-    (relevance,) = torch.autograd.grad(y, maps.kept[name], seed, allow_unused=True)
+    relevance = torch.autograd.grad(y, maps.kept[name], seed, allow_unused=True)[0] if y.requires_grad else None
     if relevance is None:
         raise CannotExplain(f"Layer {name!r} of {model.spec} is not on the way to the output; name another.")
     return name, relevance, logits

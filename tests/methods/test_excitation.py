@@ -175,6 +175,9 @@ def test_the_default_layer(name: str, layer: str) -> None:
     found, relevance, _ = relevance_at(model, question, "auto", contrast=False)
     assert found == layer
     assert float(relevance.sum()) == pytest.approx(1, abs=1e-4)
+    again, same, _ = relevance_at(model, question, "auto", contrast=False)
+    assert again == layer  # known by now, so that nothing before it is recorded
+    assert torch.equal(same, relevance)
 
 
 def test_stages_open_sequences_and_wrappers() -> None:
