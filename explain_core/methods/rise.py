@@ -7,7 +7,8 @@ to a cell.  ⊙ acts on the normalised picture, so that what is hidden has the m
 One forward pass a mask; masks are made when they are needed, and never kept.
 
 `divide=actual` puts Σ_i M_i[u] in the place of N p: the same limit, without the noise of how often a pixel
-happened to be seen.  With `precision` a row ends once the map's standard error is that share of its range.
+happened to be seen.  `centred` subtracts the mean score (which a pixel without influence has, in the limit), so that
+the map is signed.  With `precision` a row ends once the map's standard error is that share of its range.
 """
 
 from __future__ import annotations
@@ -38,13 +39,17 @@ class RiseParams(MaskedParams):
         Choice(("expected", "actual")),
         "By what the sum is divided: N·p as published, or the masks' own sum, which has the same limit and less noise.",
     ] = "expected"
+    centred: Annotated[
+        bool, "Subtract the mean score, which every pixel has: signed, and easier to look at; the order stays."
+    ] = False
     precision: Annotated[
         float, Range(0, 0.5, 0.01, unit="of the map's range"), "Ends at this standard error; 0 uses all samples."
     ] = 0.0
 
     def map_of(self, tally: Tally) -> Tensor:
         """(h, w)."""
-        return tally.ratio if self.divide == "actual" else tally.mean / self.keep
+        found = tally.ratio if self.divide == "actual" else tally.mean / self.keep
+        return found - tally.scores.mean() if self.centred and tally.count else found
 
     def error_of(self, tally: Tally) -> Tensor:
         """(h, w): the map's standard error."""

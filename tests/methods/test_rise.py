@@ -100,6 +100,22 @@ def test_it_ends_early_where_it_is_precise_enough() -> None:
     assert torch.equal(alone.saliency[0], found.saliency[0])
 
 
+def test_centred_it_is_the_same_map_about_zero() -> None:
+    """Less the mean over all masks; a network that sees nothing has zeros, whatever its score."""
+    model, _ = linear()
+    plain, centred = (
+        asked(METHOD, model, pictures(), TARGET, samples=200, divide="actual", centred=centred)
+        for centred in (False, True)
+    )
+    shift = (plain.saliency - centred.saliency).flatten(1)
+    assert torch.allclose(shift, shift[:, :1].expand_as(shift))
+    assert ((centred.saliency.amin((1, 2)) < 0) & (centred.saliency.amax((1, 2)) > 0)).all()
+    with torch.no_grad():
+        model.net[1].weight.zero_()  # type: ignore[index, union-attr, operator]
+    blind = asked(METHOD, model, pictures(1), TARGET[:1], samples=200, divide="actual", centred=True)
+    assert blind.saliency.abs().max() < 1e-12
+
+
 def test_less_noise_by_what_was_seen() -> None:
     """With a large offset, how often a pixel was seen is most of the noise; dividing by it takes that away."""
     model, _ = linear()
