@@ -5,16 +5,17 @@ order, is the point.  A hit is a point less than 15 pixels (strictly) from any p
 regions.  A picture all of whose objects of the class are difficult is left out.  The figure is the
 mean over classes of hits / (hits + misses); `difficult subset` the same over the cases flagged `hard`.
 
-Interval and standard error: hits are drawn again within each class.
+Interval and standard error are a bootstrap over pairs of picture and class; a draw averages the classes it holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 
 from explain_core.data.annotation import Bits
 from explain_core.metrics.base import Case, Metric, Reading, Subject, Summary
@@ -24,6 +25,7 @@ from explain_core.metrics.summing import DRAWS
 from explain_core.params import Params, Range
 from explain_core.records import Floats
 
+Values = NDArray[np.float64]
 HARD = "hard"
 
 
@@ -80,13 +82,13 @@ def summarise(readings: Sequence[Reading], tuning: Sequence[Reading], params: ob
     found = [reading for reading in readings if reading.value is not None]
     if not found:
         return Summary(None, None, None, 0, len(readings))
-    classes = hits_by_class(found)
-    rng = np.random.default_rng(seed)
-    counts, rates = (np.array(values) for values in zip(*classes.values(), strict=True))
-    draws = (rng.binomial(counts, rates, (DRAWS, len(counts))) / counts).mean(1)
+    draws = resampled(found, seed)
     low, high = np.quantile(draws, [0.025, 0.975])
     hard = [reading for reading in found if reading.numbers[HARD]]
-    numbers = {"classes": float(len(classes)), "mean over pictures": float(np.mean([r.value for r in found]))}
+    numbers = {
+        "classes": float(len({r.group for r in found})),
+        "mean over pictures": float(np.mean([r.value for r in found])),
+    }
     if hard:
         numbers |= {"difficult subset": mean_over_classes(hard), "difficult pairs": float(len(hard))}
     return Summary(
@@ -100,15 +102,27 @@ def summarise(readings: Sequence[Reading], tuning: Sequence[Reading], params: ob
 
 
 def mean_over_classes(readings: Sequence[Reading]) -> float:
-    return float(np.mean([rate for _, rate in hits_by_class(readings).values()]))
+    hits, groups = _numbered(readings)
+    return _mean_over_classes(hits, groups)
 
 
-def hits_by_class(readings: Sequence[Reading]) -> Mapping[str, tuple[int, float]]:
-    """How many pairs each class has, and the share of hits among them."""
-    groups: dict[str, list[float]] = {}
-    for reading in readings:
-        groups.setdefault(reading.group, []).append(float(reading.value or 0))
-    return {name: (len(values), float(np.mean(values))) for name, values in groups.items()}
+def resampled(readings: Sequence[Reading], seed: int) -> Values:
+    """The figure of readings drawn with replacement, so many times."""
+    hits, groups = _numbered(readings)
+    picks = np.random.default_rng(seed).integers(0, len(hits), (DRAWS, len(hits)))
+    return np.array([_mean_over_classes(hits[pick], groups[pick]) for pick in picks])
+
+
+def _numbered(readings: Sequence[Reading]) -> tuple[Values, NDArray[np.intp]]:
+    """Hits, and each reading's class as a number."""
+    hits = np.array([reading.value for reading in readings], dtype=np.float64)
+    return hits, np.unique([reading.group for reading in readings], return_inverse=True)[1]
+
+
+def _mean_over_classes(hits: Values, groups: NDArray[np.intp]) -> float:
+    counts = np.bincount(groups)
+    present = counts > 0
+    return float((np.bincount(groups, weights=hits)[present] / counts[present]).mean())
 
 
 METRIC = Metric(

@@ -102,7 +102,19 @@ def test_the_mean_is_over_classes(tiny: Classifier) -> None:
     assert summary.value == mean_over_classes(found[:5]) == 0.375
     assert summary.numbers == {"classes": 2, "mean over pictures": 0.6, "difficult subset": 0, "difficult pairs": 1}
     assert (summary.n, summary.not_found) == (5, 1)
-    assert summary.standard_error == pytest.approx(np.sqrt(0.75 * 0.25 / 4) / 2, rel=0.1)
+    assert summary.interval is not None
+    assert summary.interval[0] <= 0.375 <= summary.interval[1]
+
+
+def test_the_error_is_that_of_drawing_pairs_anew() -> None:
+    """One class: √(p(1 − p)/n); two of many pairs each: half the root of the sum of both squares."""
+    cats, dogs = (
+        [Reading(float(i % 4 < k), {"hard": 0.0}, group=name) for i in range(400)]
+        for k, name in ((2, "cat"), (1, "dog"))
+    )
+    one, both = (POINTING.summarise(found, [], POINTING.params(), 0).standard_error for found in (cats, cats + dogs))
+    assert one == pytest.approx(np.sqrt(0.25 / 400), rel=0.1)
+    assert both == pytest.approx(np.sqrt((0.25 + 0.1875) / 400) / 2, rel=0.1)
 
 
 def test_a_flagged_case_is_in_the_difficult_subset(tiny: Classifier) -> None:
