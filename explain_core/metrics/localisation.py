@@ -216,7 +216,9 @@ def summarise(readings: Sequence[Reading], tuning: Sequence[Reading], params: Lo
         place = int(tuned.argmin())
         least[name], wrongs[name] = float(tuned[place]), tested[:, place]
         numbers |= {name: float(wrongs[name].mean()), f"α {name}": kind.alphas[place]}
-        curves |= {f"α {name}": kind.alphas, name: tuple(map(float, tested.mean(0)))}
+        if kind.alphas not in curves.values():
+            curves[f"α {name}"] = kind.alphas  # kinds that follow are over the same α, unless told
+        curves[name] = tuple(map(float, tested.mean(0)))
     best = wrongs[min(least, key=least.__getitem__)]
     numbers |= {
         "best": min(numbers[name] for name in kinds),

@@ -135,7 +135,7 @@ def test_thresholds_are_chosen_on_the_tuning_readings() -> None:
         "mean": 1,
         "best": 0,
     }
-    assert list(summary.curves)[:2] == ["α value", "value"]
+    assert list(summary.curves) == ["α value", "value", "per cent", "α mean", "mean"]
     assert summary.curves["value"][:3] == pytest.approx([1 / 3, 1 / 3, 1])
     alone = LOCALISATION.summarise(test, [], LOCALISATION.params(), 0)
     assert alone.value == 0
