@@ -15,6 +15,7 @@ from explain_core.errors import ParamError, suggest
 from explain_core.methods import (
     adversarial,
     ape,
+    baselines,
     excitation,
     gradcam,
     gradcam_plus_plus,
@@ -80,6 +81,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         ape.METHOD,
         adversarial.EXPLAIN_PLUS,
         adversarial.EXPLAIN_MINUS,
+        baselines.CENTRE,
+        baselines.BLUR_DIFFERENCE,
         *map(from_attack, ATTACKS.values()),
         *installed(entry_points(group=GROUP)),
     )
