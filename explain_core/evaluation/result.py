@@ -47,7 +47,7 @@ def arm_result(study: Study, work: Work, found: Readings) -> dict[str, Any]:
         "n": summary.n,
         "not_found": summary.not_found,
         "search": found.params.search,
-        "columns": {title: _column(summary, name) for title, name in work.arm.columns.items()},
+        "columns": {title: column(summary, name) for title, name in work.arm.columns.items()},
         "numbers": dict(summary.numbers),
         "curves": dict(summary.curves),
         "units": sum(record["units"] for record in found.test) / max(1, len(found.test)),
@@ -112,11 +112,11 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     return [{**arm, "name": found["name"], "provenance": found["provenance"]} for arm in arms]
 
 
-def _column(summary: Summary, name: str) -> float | None:
-    found = summary.numbers.get(name)
-    return summary.value if found is None and name == VALUE else found
+def column(summary: Summary, name: str) -> float | None:
+    """The figure that a column shows; None where the metric has none of that name."""
+    return summary.value if name == VALUE else summary.numbers.get(name)
 
 
 def _label(arm: Mapping[str, Any], study: Study) -> str:
     title = arm["row"] if len(study.models) == 1 else f"{arm['row']} · {arm['model']}"
-    return title if list(arm["columns"]) == [VALUE] else f"{title}: {next(iter(arm['columns']))}"
+    return title if list(arm["columns"]) == ["value"] else f"{title}: {next(iter(arm['columns']))}"

@@ -13,14 +13,15 @@ from typing import Protocol as Interface
 
 from explain_core.params import Params
 
-VALUE = "value"
+VALUE = "the metric's value"
+"""What a column shows when it shows a metric's own figure, which no name of its numbers may hide."""
 
 
 @dataclass(frozen=True)
 class Arm:
     """A row of a table, or a point of a curve; an empty `row` stands for the model's name.
 
-    `columns` maps a column's title to `value`, or to the name of one of the summary's numbers;
+    `columns` maps a column's title to VALUE, or to the name of one of the summary's numbers;
     `scale` enlarges the pictures (bilinear) before they are explained, and brings the maps back;
     `at` is the place on a figure's x axis.
     """
@@ -31,7 +32,7 @@ class Arm:
     method: str | None = None
     method_knobs: Mapping[str, Any] = field(default_factory=dict)
     rho: float | None = None
-    columns: Mapping[str, str] = field(default_factory=lambda: {VALUE: VALUE})
+    columns: Mapping[str, str] = field(default_factory=lambda: {"value": VALUE})
     scale: float = 1.0
     at: float | None = None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from explain_core.params import Choice, Params, Range
-from explain_core.protocols.base import Arm, NoParams, Protocol, marks
+from explain_core.protocols.base import VALUE, Arm, NoParams, Protocol, marks
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,20 @@ class AraParams(Params):
 def ara(methods: Sequence[str], params: AraParams) -> list[Arm]:
     knobs = params.as_dict()
     return [
-        Arm("", "attack-ara", knobs, columns={"accuracy": "accuracy", "attack ARA": "value"}),
-        Arm("", "btr-ara", knobs, columns={"BTR ARA": "value"}),
+        Arm("", "attack-ara", knobs, columns={"accuracy": "accuracy", "attack ARA": VALUE}),
+        Arm("", "btr-ara", knobs, columns={"BTR ARA": VALUE}),
     ]
 
 
 def stability(methods: Sequence[str], params: NoParams) -> list[Arm]:
-    patch = Arm("", "stability-patch", columns={"sliding patch": "value"})
-    return [patch, *(Arm("", "stability-blur", {}, name, columns={name: "value"}) for name in methods)]
+    patch = Arm("", "stability-patch", columns={"sliding patch": VALUE})
+    return [patch, *(Arm("", "stability-blur", {}, name, columns={name: VALUE}) for name in methods)]
 
 
 def vii(methods: Sequence[str], params: NoParams) -> list[Arm]:
     return [
-        Arm("", "vii", columns={"VII": "value", "chance": "chance"}),
-        Arm("", "accuracy-under-attack", columns={"accuracy": "accuracy", "under PGD": "value"}),
+        Arm("", "vii", columns={"VII": VALUE, "chance": "chance"}),
+        Arm("", "accuracy-under-attack", columns={"accuracy": "accuracy", "under PGD": VALUE}),
     ]
 
 
