@@ -137,20 +137,25 @@ def momentum(decay: float) -> Rule:
 
 @dataclass(frozen=True)
 class Average:
-    """v ← μ·v + (1 − μ)·direction: the exponential average of directions, which starts at zero."""
+    """v ← μ·v + (1 − μ)·direction: the exponential average of directions, which starts at zero.
+
+    With `whole_first` it starts at the first direction, as torch's SGD does with momentum and dampening μ.
+    """
 
     decay: float
+    whole_first: bool = False
 
     def start(self, z: Tensor) -> State:
         return torch.zeros_like(z)
 
     def __call__(self, gradient: Tensor, state: State, view: View) -> tuple[Tensor, State]:
-        mean = torch.lerp(state, gradient, 1 - self.decay)
+        start = self.whole_first and view.step == 0
+        mean = gradient if start else torch.lerp(state, gradient, 1 - self.decay)
         return mean, mean
 
 
-def average(decay: float) -> Rule:
-    return Average(decay)
+def average(decay: float, *, whole_first: bool = False) -> Rule:
+    return Average(decay, whole_first)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from explain_core.descent.projections import nearest, rms
-from explain_core.descent.rules import Rule, adam, chain, momentum, pull_back_when, ramp_down, scaled, unit_rms
+from explain_core.descent.rules import Rule, adam, average, chain, momentum, pull_back_when, ramp_down, scaled, unit_rms
 from explain_core.descent.spectral import Spectral
 from explain_core.descent.view import Rows, View
 
@@ -47,6 +47,10 @@ def test_pull_back_walks_home_where_the_goal_holds() -> None:
     [
         (adam(0.1), lambda p: torch.optim.Adam([p], lr=0.1)),
         (chain(momentum(0.9), scaled(lambda _: 0.01)), lambda p: torch.optim.SGD([p], lr=0.01, momentum=0.9)),
+        (
+            chain(average(0.9, whole_first=True), scaled(lambda _: 0.01)),
+            lambda p: torch.optim.SGD([p], lr=0.01, momentum=0.9, dampening=0.9),
+        ),
     ],
 )
 def test_as_torch_does_it(

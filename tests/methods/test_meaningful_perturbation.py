@@ -26,15 +26,21 @@ TARGET = torch.tensor([2, 0, 2])
 
 
 class Quadrant(nn.Module):
-    """Class 0 is as likely as the upper left quadrant is bright."""
+    """Class 0 is as likely as the upper left quadrant of 16 × 16 pixels is bright, or the brighter upper one."""
+
+    def __init__(self, mirrored: bool) -> None:
+        super().__init__()
+        self.mirrored = mirrored
 
     def forward(self, z: Tensor) -> Tensor:
         seen = z[:, :, :8, :8].mean((1, 2, 3))
+        if self.mirrored:
+            seen = torch.maximum(seen, z[:, :, :8, 8:].mean((1, 2, 3)))
         return torch.stack([20 * (seen - 0.5), 0 * seen], 1)
 
 
-def quadrant() -> Classifier:
-    return Classifier(Quadrant(), classes=("a", "b"), kind="softmax", input=InputSpec(1)).double().eval()
+def quadrant(mirrored: bool = False) -> Classifier:
+    return Classifier(Quadrant(mirrored), classes=("a", "b"), kind="softmax", input=InputSpec(1)).double().eval()
 
 
 @pytest.mark.parametrize("preset", ["fv-2017", "ape-2018"])
