@@ -35,8 +35,10 @@ def show(method: Method) -> None:
         if method.limits:
             st.markdown(f"**Limits** {method.limits}")
         st.caption(method.citation)
-        with st.expander(f"Settings of {method.title}"):
-            st.table(pd.DataFrame([row(knob) for knob in knobs(method.params)]).set_index("Setting"))
+        settings = [row(knob) for knob in knobs(method.params)]
+        if settings:
+            with st.expander(f"Settings of {method.title}"):
+                st.table(pd.DataFrame(settings).set_index("Setting"))
 
 
 def row(knob: Knob) -> dict[str, str]:
