@@ -14,7 +14,8 @@ Presets give whatever is left at auto:
 In ape-2018 β grows with √(cells / 1024²) as APE's own does: the mean of a gradient shrinks as the grid gets finer.
 
 Departures: lengths that were pixels of 224 (cell 8, mask blur 5, picture blur 10) are shares of the shorter side;
-the shift repeats edges, where the original cuts from a picture that is four pixels larger.
+the shift repeats edges, where the original cuts from a picture that is four pixels larger, and the mask moves along
+with the picture, where the original holds it still.
 """
 
 from __future__ import annotations
@@ -246,5 +247,6 @@ METHOD = Method(
     params=MeaningfulPerturbationParams,
     rho="none",
     cost=cost,
+    sensitive=True,  # measured on a phantom, float64 too: rounding grows tenfold every eleven steps
     limits="300 steps; as coarse as its mask, and the settings decide how much is hidden.",
 )
