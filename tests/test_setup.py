@@ -18,7 +18,7 @@ import explain_core
 from tests.test_architecture import SOURCES, imports
 
 ROOT = Path(__file__).resolve().parents[1]
-CALLED = {"PIL": "pillow"}
+CALLED = {"skimage": "scikit-image", "PIL": "pillow"}
 OURS = {"annotations", "app", "cli", "explain_core", "pages"}
 
 

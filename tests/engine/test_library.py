@@ -71,7 +71,8 @@ def test_a_picture_that_does_not_suit_is_refused_at_once(
 
 def test_a_card_says_what_cannot_be_done(bench: Bench, pictures: list[Floats], tiny_named: object) -> None:
     card = bench.engine.add("linear", tiny_named("linear"))  # type: ignore[operator]
-    assert list(card.cannot) == ["gradcam"]
+    assert "gradcam" in card.cannot
+    assert "gradient" not in card.cannot
     assert bench.card.cannot == {}
     job = Job("linear", card.sha256, "gradcam", image_key(pictures[0]), 1, METHODS["gradcam"].params())
     with pytest.raises(CannotExplain, match="gradcam cannot explain linear: "):
