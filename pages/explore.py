@@ -12,17 +12,18 @@ from explain_core.engine import Engine
 from explain_core.export import bundle
 from explain_core.methods import METHODS
 from explain_core.path import RHO_GRID, curve, nearest, ranking
-from pages.parts import address, choices, figures, panels, source, subject
+from pages.parts import address, choices, figures, pace, panels, source, subject
 from pages.parts.address import Field
 from pages.parts.choices import COLUMNS, VIEWS, Panel
 from pages.parts.desk import Desk
 from pages.parts.subject import Subject
-from pages.parts.viewer import bar
+from pages.parts.viewer import bar, solving
 from pages.parts.viewer import panel as viewer
 
 COMPARED = {"no": "Nothing", "class": "A class", "model": "A model"}
 SCALES = {"own": "Each panel", "shared": "Shared by all"}
 FIRST_METHODS = ("gradcam", "perceptual-ball", "ape", "explain-plus")
+QUICK = 60.0  # seconds that the rest of a path may take and still be begun without being asked for
 IN_ADDRESS = {
     "source": Field("phantom", source.SOURCES),
     "phantom": Field(0),
@@ -32,9 +33,11 @@ IN_ADDRESS = {
     "model2": Field("demo-shortcut"),
     "target2": Field("top2"),
     **{f"method{number}": Field(name, METHODS) for number, name in enumerate(FIRST_METHODS)},
+    **{f"view{number}": Field("same", ("same", *VIEWS)) for number in range(COLUMNS)},
     "view": Field("overlay", VIEWS),
     "scale": Field("own", SCALES),
     "rho": Field(0.05),
+    "opacity": Field(7, range(panels.OPACITIES + 1)),
 }
 
 
@@ -46,6 +49,7 @@ def shared_engine() -> Engine:
 
 def page() -> None:
     address.restore(IN_ADDRESS)
+    choices.put(address.others(IN_ADDRESS))
     st.caption(
         "Four methods answer one question: which part of the picture carries the decision? "
         "ρ is how much of the picture they may change to find out."
@@ -54,10 +58,10 @@ def page() -> None:
     desk: Desk = st.session_state.setdefault("desk", Desk(engine))
     subjects = ask(engine)
     if subjects:
+        st.session_state["card"] = subjects[0].card
         compare_on(desk, subjects)
     else:
         desk.want([])
-    address.store(IN_ADDRESS)
 
 
 def ask(engine: Engine) -> list[Subject]:
@@ -93,13 +97,13 @@ def show_predictions(found: Subject) -> None:
     best = ranking(found.probabilities)[:5]
     names = [found.card.classes[index] for index in best]
     values = [float(found.probabilities[index]) for index in best]
-    st.markdown(f"**{found.card.spec}** says: {names[0]}, {values[0]:.1%}")
+    st.markdown(f"**{found.model}** says: {names[0]}, {values[0]:.1%}")
     words = ", ".join(f"{name} {value:.1%}" for name, value in zip(names, values, strict=True))
     st.plotly_chart(
         figures.predictions(names, values),
         config=figures.QUIET,
         key=f"predictions-{found.card.spec}",
-        alt=f"Most probable classes according to {found.card.spec}: {words}",
+        alt=f"Most probable classes according to {found.model}: {words}",
     )
 
 
@@ -109,16 +113,28 @@ def compare_on(desk: Desk, subjects: list[Subject]) -> None:
     view = _pick(left, "View", VIEWS, "view")
     _pick(right, "Colour scale", SCALES, "scale")
     slider_place = st.container()
+    pass_seconds = desk.pace.seconds(subjects[0].card.sha256, "", 1, subjects[0].pixels.shape)
+    here = "not measured yet" if pass_seconds is None else f"{pass_seconds:.2g} s"
+    st.caption(f"A method for each column; in brackets, its passes for each ρ. One pass here: {here}.")
     chosen = []
     for number, column in enumerate(st.columns(COLUMNS)):
         with column:
             chosen.append(choices.ask(number, view))
     asked = [choices.panel(choice, found, row) for row, found in enumerate(subjects) for choice in chosen]
-    rho = nearest(st.session_state["rho"])
-    desk.want([wish for panel in asked for wish in panel.wishes(rho)])
-    desk.poll()
-    st.fragment(watch, run_every=1.0 if desk.busy else None)(desk)
+    want(desk, asked)
+    st.fragment(watch, run_every=1.0 if desk.busy else None)(desk, asked, desk.state)
     st.fragment(show)(desk, asked, slider_place)
+
+
+def want(desk: Desk, asked: list[Panel]) -> None:
+    """What is seen is asked for; the rest of a path too, once it is known to be quick."""
+    rho = nearest(st.session_state["rho"])
+    for panel in asked:
+        rest = desk.held(panel.jobs)
+        seconds = panel.seconds(len(rest), desk.pace)
+        if seconds is not None and seconds <= QUICK:
+            desk.release(rest)
+    desk.want([wish for panel in asked for wish in panel.wishes(rho)])
 
 
 def _pick(place: DeltaGenerator, label: str, options: Mapping[str, str], key: str) -> str:
@@ -129,22 +145,27 @@ def _pick(place: DeltaGenerator, label: str, options: Mapping[str, str], key: st
     return str(picked)
 
 
-def watch(desk: Desk) -> None:
-    """Looks for answers once a second, and draws the page again only when there are some.
+def watch(desk: Desk, asked: list[Panel], drawn: tuple[int, int]) -> None:
+    """Looks for answers once a second, and draws the page again only when it is not as it was `drawn`.
 
-    Drawing everything at every look would hold Python's lock, and starve the engine's thread.
+    Drawing everything at every look would hold Python's lock, and starve the engine's thread; so what is
+    not solved yet reaches its panel by itself, and small.
     """
-    before = desk.done, desk.busy
     desk.poll()
-    show_progress(desk)
-    if (desk.done, desk.busy) != before:
+    if desk.state != drawn:
         st.rerun()
+    show_progress(desk, asked)
 
 
 def show(desk: Desk, asked: list[Panel], slider_place: DeltaGenerator) -> None:
     """Slider, panels and curves; a move of the slider runs this and nothing else."""
     with slider_place:
         rho = ask_rho()
+    address.store(IN_ADDRESS, choices.differing(panel.choice for panel in asked[:COLUMNS]))
+    drawn = desk.state
+    want(desk, asked)
+    if desk.state != drawn:
+        st.rerun()
     scales = panels.shared_scales(asked, desk) if st.session_state["scale"] == "shared" else [None] * len(RHO_GRID)
     rows = [asked[start : start + COLUMNS] for start in range(0, len(asked), COLUMNS)]
     for row in rows:
@@ -166,27 +187,48 @@ def ask_rho() -> float:
         index = bar("rho", "Size of the change, ρ (RMS, pixels in 0 … 1):", texts, everyone, start)
     with narrow:
         texts = [f"{step / panels.OPACITIES:.0%}" for step in range(panels.OPACITIES + 1)]
-        bar("opacity", "Opacity of the overlay:", texts, [0, 5, 10], 7)
+        start = st.session_state["opacity"]
+        st.session_state["opacity"] = bar("opacity", "Opacity of the overlay:", texts, [0, 5, 10], start)
     st.session_state["rho"] = RHO_GRID[index]
-    address.store(IN_ADDRESS)
     return RHO_GRID[index]
 
 
-def show_progress(desk: Desk) -> None:
+def show_progress(desk: Desk, asked: list[Panel]) -> None:
     """Always the same height, so that nothing jumps when the last answer arrives."""
     with st.container(horizontal=True, vertical_alignment="center", height=48, border=False):
         if desk.busy:
-            st.progress(desk.progress, text=f"{desk.done} of {desk.of} explanations solved")
-            if st.button("Cancel", key="cancel", width=110):
-                desk.cancel()
-                st.rerun()
+            with st.container(horizontal=True, gap=None):
+                solving(panels.solving(asked, desk, nearest(st.session_state["rho"])))
+                st.progress(desk.progress, text=f"{desk.done} of {desk.of} explanations solved")
+            offer_rest(desk, asked)
+            st.button("Cancel", key="cancel", width=110, on_click=desk.cancel)
         elif desk.stopped:
             st.markdown("Stopped. What was solved stays here.")
-            if st.button("Continue", key="continue", width=110):
-                desk.resume()
-                st.rerun()
+            st.button("Continue", key="continue", width=110, on_click=desk.resume)
+        elif any(desk.held(panel.jobs) for panel in asked):
+            st.caption(f"{desk.of} explanations are solved. Long paths are solved where the slider rests, or at once:")
+            offer_rest(desk, asked)
         else:
             st.caption(f"All {desk.of} explanations are solved: move the slider, nothing is computed again.")
+
+
+def offer_rest(desk: Desk, asked: list[Panel]) -> None:
+    """The paths that are too long to be begun without being asked for, with the time that each may take."""
+    rest = {panel.number: desk.held(panel.jobs) for panel in asked}
+    offered = {panel.number: panel for panel in asked if rest[panel.number]}
+    if not offered:
+        return
+
+    def name(number: int) -> str:
+        panel, count = offered[number], len(rest[number])
+        seconds = panel.seconds(count, desk.pace)
+        return f"{panel.label}: {count} values of ρ{'' if seconds is None else ', ' + pace.words(seconds)}"
+
+    def begin() -> None:
+        desk.release(rest[st.session_state["whole-path"]])
+        want(desk, asked)
+
+    st.menu_button("Whole path", list(offered), format_func=name, key="whole-path", width=140, on_click=begin)
 
 
 def show_curves(desk: Desk, asked: list[Panel], rho: float) -> None:

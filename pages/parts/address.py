@@ -1,6 +1,7 @@
 """The page's state in its address: whoever opens the link sees the same question.
 
-No picture's name stands there; a phantom is named by its number in the gallery.
+No picture's name stands there; a phantom is named by its number in the gallery.  What differs from a method's
+defaults stands there under the key of its widget, such as `2.ape.steps`.
 """
 
 from __future__ import annotations
@@ -42,9 +43,19 @@ def restore(fields: Mapping[str, Field]) -> None:
             st.session_state[name] = st.session_state[name]
 
 
-def store(fields: Mapping[str, Field]) -> None:
-    """Writes what differs from the defaults into the address."""
+def others(fields: Mapping[str, Field]) -> dict[str, str]:
+    """What else the address said when the session began, once: later the session knows better."""
+    if st.session_state.setdefault("address-read", False):
+        return {}
+    st.session_state["address-read"] = True
+    found = st.query_params.to_dict()
+    return {name: text for name, text in found.items() if name not in fields and len(text) <= LONGEST}
+
+
+def store(fields: Mapping[str, Field], others: Mapping[str, str]) -> None:
+    """Writes what differs from the defaults into the address, and the other texts as they are."""
     now = {name: st.session_state[name] for name in fields}
     wanted = {name: str(value) for name, value in now.items() if value != fields[name].default}
+    wanted |= {name: text for name, text in others.items() if len(text) <= LONGEST}
     if wanted != st.query_params.to_dict():
         st.query_params.from_dict(wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import streamlit as st
@@ -13,6 +14,7 @@ from explain_core.params import Params
 from explain_core.path import RHO_GRID
 from pages.parts import knobs
 from pages.parts.desk import Wish
+from pages.parts.pace import Pace, passes
 from pages.parts.subject import Subject
 
 VIEWS = {
@@ -42,18 +44,18 @@ class Choice:
 def ask(number: int, view: str) -> Choice:
     """The widgets of one column."""
     key = f"method{number}"
-    with st.container(horizontal=True, gap="small"):
-        name = st.selectbox(
-            f"Method {number + 1}",
-            list(METHODS),
-            format_func=lambda name: METHODS[name].title,
-            key=key,
-            label_visibility="collapsed",
-            width="stretch",
-        )
-        method = METHODS[name]
-        with st.popover("Settings", help=f"Of panel {number + 1}, {method.title}"):
-            return _settings(number, method, view)
+    name = st.selectbox(
+        f"Method {number + 1}",
+        list(METHODS),
+        format_func=lambda name: f"{METHODS[name].title} ({passes(cost_of(METHODS[name]))})",
+        key=key,
+        label_visibility="collapsed",
+    )
+    method = METHODS[name]
+    with st.popover("Settings", help=f"Of panel {number + 1}, {method.title}", width="stretch"):
+        choice = _settings(number, method, view)
+    st.caption(method.summary)
+    return choice
 
 
 def _settings(number: int, method: Method, view: str) -> Choice:
@@ -62,14 +64,44 @@ def _settings(number: int, method: Method, view: str) -> Choice:
         "View of this panel", ["same", *VIEWS], format_func={"same": "As chosen above", **VIEWS}.__getitem__,
         key=f"view{number}",
     )  # fmt: skip
-    bounded = method.rho != "none"
+    bounded, prefix = method.rho != "none", _prefix(number, method)
     if method.rho == "optional":
-        bounded = not st.toggle("The paper's own form, without ρ", key=f"{number}.{method.name}.unbounded")
-    prefix = f"{number}.{method.name}"
+        bounded = not st.toggle("The paper's own form, without ρ", key=f"{prefix}.unbounded", persist_state="session")
     st.button("Defaults", key=f"{prefix}.reset", on_click=knobs.reset, args=(method.params, prefix))
     params = knobs.ask(method.params, prefix)
     st.caption(f"{method.citation} {method.limits}")
     return Choice(number, method, params, view if own == "same" else own, bounded)
+
+
+def cost_of(method: Method) -> float:
+    """Passes of one ρ with the defaults."""
+    return method.cost(method.params())
+
+
+def differing(choices: Iterable[Choice]) -> dict[str, str]:
+    """What differs from the defaults in every column, as texts for the address."""
+    found: dict[str, str] = {}
+    for choice in choices:
+        prefix = _prefix(choice.number, choice.method)
+        if choice.method.rho == "optional" and not choice.bounded:
+            found[f"{prefix}.unbounded"] = "1"
+        if choice.params is not None:
+            found |= knobs.differing(choice.params, prefix)
+    return found
+
+
+def put(texts: Mapping[str, str]) -> None:
+    """Sets the columns' settings from such texts; what is no setting of a column's method is passed over."""
+    for number in range(COLUMNS):
+        method = METHODS[st.session_state[f"method{number}"]]
+        prefix = _prefix(number, method)
+        if method.rho == "optional" and texts.get(f"{prefix}.unbounded") == "1":
+            st.session_state[f"{prefix}.unbounded"] = True
+        knobs.put(method.params, prefix, texts)
+
+
+def _prefix(number: int, method: Method) -> str:
+    return f"{number}.{method.name}"
 
 
 @dataclass(frozen=True)
@@ -95,11 +127,23 @@ class Panel:
     def number(self) -> int:
         return self.row * COLUMNS + self.choice.number
 
+    def at(self, rho: float) -> Job | None:
+        """The job at a value of the grid."""
+        return self.jobs[RHO_GRID.index(rho)] if self.jobs else None
+
     def wishes(self, rho: float) -> list[Wish]:
         """What needs no ρ first, then the current ρ, then the rest of the path."""
-        first = self.jobs[RHO_GRID.index(rho)] if self.jobs else None
+        first = self.at(rho)
         wanted = dict.fromkeys(self.jobs)
         return [Wish(job, self.subject.pixels, 0 if job == first else 1) for job in wanted]
+
+    def seconds(self, jobs: int, pace: Pace) -> float | None:
+        """Expected for so many of its jobs; None while nothing is known of the model's pace."""
+        if self.choice.params is None:
+            return None
+        method, subject = self.choice.method, self.subject
+        cost = jobs * method.cost(self.choice.params)
+        return pace.seconds(subject.card.sha256, method.name, cost, subject.pixels.shape)
 
 
 def panel(choice: Choice, subject: Subject, row: int) -> Panel:

@@ -13,6 +13,7 @@ from explain_core.engine import Job, Ticket
 from explain_core.errors import Cancelled, RhoscopeError
 from explain_core.params import Params
 from explain_core.records import Answer, Floats
+from pages.parts.pace import Pace
 
 Outcome = Answer | RhoscopeError
 OVER = ("done", "failed", "cancelled")
@@ -26,7 +27,7 @@ class Submits(Protocol):
 
 @dataclass(frozen=True)
 class Wish:
-    """A job with its picture; lower `priority` comes first."""
+    """A job with its picture; lower `priority` comes first, and above 0 it waits until it is released."""
 
     job: Job
     pixels: Floats = field(compare=False, repr=False)
@@ -41,14 +42,35 @@ class Desk:
         self._wishes: dict[Job, Wish] = {}
         self._tickets: dict[Job, Ticket] = {}
         self._outcomes: dict[Job, Outcome] = {}
+        self._released: set[Job] = set()
+        self.pace = Pace()
 
     def want(self, wishes: Sequence[Wish]) -> None:
         """From now on these, and nothing else, are waited for; what is solved or under way is left alone."""
         self._wishes = {wish.job: wish for wish in wishes}
-        for job in [job for job in self._tickets if job not in self._wishes]:
+        self._released &= self._wishes.keys()
+        for job in [job for job, ticket in self._tickets.items() if self._unwanted(job, ticket)]:
             self._tickets.pop(job).cancel()
         self._outcomes = {job: outcome for job, outcome in self._outcomes.items() if job in self._wishes}
-        self._ask([wish for wish in wishes if wish.job not in self._tickets and wish.job not in self._outcomes])
+        self._ask([wish for wish in wishes if self._is_due(wish.job) and self._is_open(wish.job)])
+
+    def release(self, jobs: Iterable[Job]) -> None:
+        """These may be solved, whatever they cost; `want` asks for them."""
+        self._released.update(jobs)
+
+    def held(self, jobs: Iterable[Job]) -> list[Job]:
+        """Those of the jobs that nobody asked for yet."""
+        return [job for job in dict.fromkeys(jobs) if self._is_open(job)]
+
+    def _is_due(self, job: Job) -> bool:
+        return self._wishes[job].priority == 0 or job in self._released
+
+    def _is_open(self, job: Job) -> bool:
+        return job not in self._tickets and job not in self._outcomes
+
+    def _unwanted(self, job: Job, ticket: Ticket) -> bool:
+        """Not wished for any more; or waiting since the slider passed by."""
+        return job not in self._wishes or (ticket.state == "waiting" and not self._is_due(job))
 
     def _ask(self, wishes: Sequence[Wish]) -> None:
         """What may share a batch is handed in together; what cannot be asked has its error as the outcome."""
@@ -73,7 +95,9 @@ class Desk:
         for job, ticket in over.items():
             del self._tickets[job]
             if ticket.state != "cancelled":
-                self._outcomes[job] = _outcome(ticket)
+                self._outcomes[job] = outcome = _outcome(ticket)
+                if isinstance(outcome, Answer):
+                    self.pace.note(outcome)
         self._ask([self._wishes[job] for job, ticket in over.items() if ticket.state == "cancelled"])
 
     def outcome(self, job: Job) -> Outcome | None:
@@ -83,6 +107,11 @@ class Desk:
     def answer(self, job: Job) -> Answer | None:
         outcome = self._outcomes.get(job)
         return outcome if isinstance(outcome, Answer) else None
+
+    def under_way(self, job: Job) -> tuple[float, Floats | None] | None:
+        """Progress, 0 … 1, and the changed picture (c, h, w) as it stands; None for a job that is not waited for."""
+        ticket = self._tickets.get(job)
+        return None if ticket is None else (ticket.progress, ticket.preview())
 
     @property
     def busy(self) -> bool:
@@ -98,12 +127,18 @@ class Desk:
         return len(self._outcomes)
 
     @property
+    def state(self) -> tuple[int, int]:
+        """Done, and asked for: whoever drew the page knows by it whether that has become old."""
+        return self.done, self.of
+
+    @property
     def of(self) -> int:
-        return len(self._wishes)
+        """How many were asked for."""
+        return len(self._outcomes) + len(self._tickets)
 
     @property
     def progress(self) -> float:
-        """0 … 1 over everything that is wanted."""
+        """0 … 1 over everything that was asked for."""
         under_way = sum(ticket.progress for ticket in self._tickets.values())
         return min(1.0, (self.done + under_way) / max(1, self.of))
 

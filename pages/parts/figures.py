@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from explain_core.path import Curve
+from explain_core.path import RHO_GRID, Curve
 
 # Okabe and Ito's colours, told apart by the colour-blind and on light and dark alike.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -83,6 +83,11 @@ def flip(curve: Curve) -> str:
     """The smallest ρ at which the decision changes, in words."""
     if not curve.rho:
         return "no value of ρ solved yet"
+    missing = set(RHO_GRID) - set(curve.rho)
     if curve.flips_at is None:
-        return f"does not change up to ρ = {max(curve.rho):g}"
+        until = max(curve.rho)
+        gaps = ", with gaps below" if any(rho < until for rho in missing) else ""
+        return f"does not change up to ρ = {until:g}{gaps}"
+    if any(rho < curve.flips_at for rho in missing):
+        return f"has changed at ρ = {curve.flips_at:g}; smaller values are not all solved"
     return f"changes from ρ = {curve.flips_at:g}"

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from explain_core import render
 from explain_core.export import top
 from explain_core.path import RHO_GRID, stayed_inside
-from explain_core.records import Answer
+from explain_core.records import Answer, Floats, Provenance
+from pages.parts import pace
 from pages.parts.choices import VIEWS, Panel
 from pages.parts.desk import Desk
 
 OPACITIES = 10
 SMALL = 128
 MOST_NUMBERS = 5
+LARGEST_PREVIEW = 256
 Cell = dict[str, Any]
 
 
@@ -29,7 +32,7 @@ def data_of(panel: Panel, desk: Desk, scales: Sequence[float | None]) -> dict[st
     cells: list[Cell] = []
     at: list[int] = []
     for job, scale in zip(panel.jobs, scales, strict=False):
-        cell = _cell(panel, desk, job, scale)
+        cell = {**_cell(panel, desk, job, scale), "job": job.key}
         if not cells or cell != cells[-1]:
             cells.append(cell)
         at.append(len(cells) - 1)
@@ -37,6 +40,7 @@ def data_of(panel: Panel, desk: Desk, scales: Sequence[float | None]) -> dict[st
         "cells": cells or [_blank(panel.obstacle or "")],
         "at": at or [0] * len(RHO_GRID),
         "opacities": OPACITIES,
+        "alone": panel.choice.view != "overlay",
         "aspect": f"{width} / {height}",
         "small": max(height, width) < SMALL,
         "under": _under(panel.subject.image, panel.subject.pixels),
@@ -54,10 +58,49 @@ def shared_scales(panels: Sequence[Panel], desk: Desk) -> list[float]:
     return [max(scales, default=0.0) for scales in found]
 
 
+def solving(panels: Sequence[Panel], desk: Desk, rho: float) -> dict[str, dict[str, str | None]]:
+    """By the key of a job that is being solved at this ρ: how far it is, and the picture as it stands."""
+    found = {}
+    for panel in panels:
+        job = panel.at(rho)
+        under_way = desk.under_way(job) if job else None
+        if job and under_way:
+            progress, picture = under_way
+            source = None if picture is None else preview(panel.choice.view, panel.subject.pixels, picture)
+            share = f": {progress:.0%}{_left(panel, desk, progress)}" if progress else " …"
+            found[job.key] = {
+                "source": source,
+                "note": ("Preview" if source else "Solving") + share,
+                "alt": f"{panel.choice.method.title}, unfinished{share}" if source else "",
+            }
+    return found
+
+
+def _left(panel: Panel, desk: Desk, progress: float) -> str:
+    seconds = panel.seconds(1, desk.pace)
+    return "" if seconds is None else f", {pace.words(seconds * (1 - progress))} left"
+
+
+def preview(view: str, before: Floats, picture: Floats) -> str | None:
+    """An unfinished change (c, h, w) in one view, small enough to be drawn every second; None for a mask."""
+    if view == "mask":
+        return None
+    step = max(1, -(-max(picture.shape[1:]) // LARGEST_PREVIEW))
+    before, picture = before[:, ::step, ::step], picture[:, ::step, ::step]
+    if view == "perturbed":
+        return render.png_uri(render.picture(picture))
+    change = picture - before
+    if view == "difference":
+        return render.png_uri(render.difference(change, render.gain_of(change)))
+    size = np.sqrt(np.square(change).mean(0))
+    draw = render.layer if view == "overlay" else render.heat
+    return render.png_uri(draw(size, render.scale_of(size)))
+
+
 def _cell(panel: Panel, desk: Desk, job: Any, scale: float | None) -> Cell:
     outcome = desk.outcome(job)
     if outcome is None:
-        return _blank("Solving …")
+        return _blank("Not solved at this ρ yet." if desk.held([job]) else "Solving …")
     if not isinstance(outcome, Answer):
         return _blank(str(outcome))
     view = panel.choice.view
@@ -128,9 +171,13 @@ def facts(answer: Answer, classes: Sequence[str]) -> list[tuple[str, str]]:
     ]
     if answer.rmse is not None and answer.largest_change is not None:
         rows += [("RMSE", _rmse(answer)), ("Largest change", f"{answer.largest_change:.1f} grey levels")]
-    rows += [("Cost", f"{answer.provenance.units:g} passes, {answer.provenance.seconds:.2g} s")]
+    rows += [("Cost", _cost(answer.provenance))]
     rows += [(name.replace("_", " "), f"{value:.4g}") for name, value in list(answer.numbers.items())[:MOST_NUMBERS]]
     return rows
+
+
+def _cost(origin: Provenance) -> str:
+    return f"{origin.units:g} pass{'' if origin.units <= 1 else 'es'}, {origin.seconds:.2g} s"
 
 
 def _rmse(answer: Answer) -> str:

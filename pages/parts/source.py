@@ -16,6 +16,7 @@ from explain_core.errors import RhoscopeError
 
 ENDINGS = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 MOST_FILES = 2000
+WIDEST, TALLEST = 210, 280  # screen pixels
 SOURCES = {"phantom": "Phantom", "upload": "Upload", "workspace": "Workspace"}
 
 
@@ -105,7 +106,13 @@ def show(chosen: Chosen) -> None:
     image = render.picture(chosen.picture.pixels)
     if chosen.phantom is not None and chosen.phantom.label and st.session_state.get("truth"):
         image = render.outlined(image, chosen.phantom.lesion)
-    st.image(render.png(image), width=210, output_format="PNG", alt=chosen.description)
+    height, width = image.shape[:2]
+    st.image(
+        render.png(image),
+        width=max(1, min(WIDEST, TALLEST * width // height)),
+        output_format="PNG",
+        alt=chosen.description,
+    )
     if chosen.phantom is not None and chosen.phantom.label:
         st.toggle("Outline the lesion", key="truth", help="The phantom's truth; the network never sees it.")
     for note in chosen.picture.notes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 import streamlit as st
@@ -16,6 +16,7 @@ from explain_core.models.zoo import known_specs
 from explain_core.path import ranking
 from explain_core.records import Floats
 
+FAMILIES = ("torchvision/", "timm/")
 FIRST_GUESSES = {"top1": "Predicted", "top2": "Runner-up"}
 
 
@@ -45,8 +46,17 @@ class Subject:
         return self.card.classes[self.target]
 
     @property
+    def model(self) -> str:
+        return short(self.card.spec)
+
+    @property
     def title(self) -> str:
-        return f"{self.card.spec}, asked about “{self.target_name}”"
+        return f"{self.model}, asked about “{self.target_name}”"
+
+
+def short(spec: str) -> str:
+    """A model's spec without the folders of its files; without its @, which Markdown would take for a mail address."""
+    return " · ".join(part if part.startswith(FAMILIES) else PurePath(part).name for part in spec.split("@"))
 
 
 def choose(engine: Predicts, picture: Picture, suffix: str = "", *, model: str | None = None) -> Subject | None:

@@ -59,6 +59,7 @@ def serious(page: Page) -> list[str]:
 
 def test_four_panels_on_a_phantom_with_a_lesion(look: Look) -> None:
     page = look()
+    expect(page.get_by_text("Preview: ").first).to_be_visible()
     expect(page.locator("img.panel-over[src]")).to_have_count(4)
     names = page.locator("img.panel-over").evaluate_all("imgs => imgs.map(img => img.alt)")
     assert [name.split(",")[0] for name in names] == ["Grad-CAM", "Perceptual ball", "APE", "g_explain+"]

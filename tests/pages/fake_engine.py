@@ -19,26 +19,34 @@ CLASSES = ("normal", "lesion", "marker")
 
 
 class FakeTicket:
-    def __init__(self, job: Job, pixels: Floats, state: str) -> None:
-        self.job, self.pixels, self.state = job, pixels, state
+    def __init__(self, job: Job, pixels: Floats, state: str, seconds: float) -> None:
+        self.job, self.pixels, self.state, self.seconds = job, pixels, state, seconds
         self.progress = 0.0
+        self.drawn: Floats | None = None
 
     def result(self, timeout: float | None = None) -> Answer:
         if self.state == "cancelled":
             raise Cancelled("Given up.")
         if self.state == "failed":
             raise CannotExplain("The map is not finite.")
-        return solve(self.job, self.pixels)
+        return solve(self.job, self.pixels, self.seconds)
+
+    def preview(self) -> Floats | None:
+        return self.drawn
 
     def cancel(self) -> None:
         self.state = "cancelled"
 
 
 class FakeEngine:
-    """With `at_once` every ticket is done when it is handed out; otherwise `finish` does it."""
+    """With `at_once` every ticket is done when it is handed out; otherwise `finish` does it.
+
+    Every answer costs 12 passes and `seconds`.
+    """
 
     def __init__(self, at_once: bool = True) -> None:
         self.at_once = at_once
+        self.seconds = 0.05
         self.failing: set[str] = set()
         self.cannot: dict[str, str] = {}
         self.tickets: list[FakeTicket] = []
@@ -53,7 +61,7 @@ class FakeEngine:
         return np.array([0.25, 0.7, 0.05], np.float32)
 
     def submit_all(self, questions: Iterable[tuple[Job, Floats]], priority: int = 0) -> list[FakeTicket]:
-        made = [FakeTicket(job, pixels, self._state(job)) for job, pixels in questions]
+        made = [FakeTicket(job, pixels, self._state(job), self.seconds) for job, pixels in questions]
         self.tickets += made
         self.priorities += [priority] * len(made)
         return made
@@ -73,12 +81,12 @@ class FakeEngine:
         return [ticket.job for ticket in self.tickets]
 
 
-def solve(job: Job, pixels: Floats) -> Answer:
+def solve(job: Job, pixels: Floats, seconds: float = 0.05) -> Answer:
     """The target loses 8·ρ of its probability to class 0; the change is flat, and half of ρ for APE."""
     before = np.array([0.25, 0.7, 0.05], np.float32)
     origin = Provenance(
         job.method, job.version, job.params.as_dict(), job.model, job.model_sha256, job.image, job.target,
-        CLASSES[job.target], job.rho, job.seed, 12.0, 0.5, "cpu",
+        CLASSES[job.target], job.rho, job.seed, 12.0, seconds, "cpu",
     )  # fmt: skip
     saliency = pixels[0] - pixels[0].mean()
     if METHODS[job.method].rho == "none":

@@ -1,4 +1,4 @@
-"""The two components of the Explore page, without a build step: a slider and a panel of pictures.
+"""The components of the Explore page, without a build step: a slider, a panel of pictures, and what is being solved.
 
 The panel holds its pictures for every ρ, and the slider tells it in the browser which one to show:
 a move costs no round trip and no work on the server.
@@ -19,7 +19,7 @@ def _component(name: str) -> Any:
     return st.components.v2.component(f"rhoscope_{name}", html=html, css=css, js=js, isolate_styles=False)
 
 
-_bar, _panel = _component("bar"), _component("panel")
+_bar, _panel, _solving = _component("bar"), _component("panel"), _component("solving")
 
 
 def bar(name: str, label: str, values: list[str], ticks: list[int], start: int) -> int:
@@ -32,3 +32,8 @@ def bar(name: str, label: str, values: list[str], ticks: list[int], start: int) 
 def panel(key: str, data: dict[str, Any]) -> None:
     """One method's pictures and figures along ρ; see `panels.data_of` for what `data` holds."""
     _panel(key=key, data=data)
+
+
+def solving(data: dict[str, Any]) -> None:
+    """Tells the panels how far their answers are, by the key of the job, without drawing them again."""
+    _solving(key="solving", data={"jobs": data}, width=1)

@@ -15,7 +15,11 @@ export default function ({ data, parentElement }) {
 
   const draw = () => {
     const state = window.rhoscope ?? {};
-    const cell = data.cells[data.at[state.rho ?? 0]];
+    const solved = data.cells[data.at[state.rho ?? 0]];
+    const solving = solved.facts.length ? null : state.solving?.[solved.job];
+    const cell = solving
+      ? { ...solved, over: solving.source, alone: solving.source && data.alone, alt: solving.alt, note: solving.note }
+      : solved;
     box.style.aspectRatio = data.aspect;
     box.classList.toggle("small", data.small);
     place(under, data.under && !cell.alone ? data.under : null, cell.over ? "" : cell.alt);
