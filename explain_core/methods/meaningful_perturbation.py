@@ -14,8 +14,7 @@ Presets give whatever is left at auto:
 In ape-2018 β grows with √(cells / 1024²) as APE's own does: the mean of a gradient shrinks as the grid gets finer.
 
 Departures: lengths that were pixels of 224 (cell 8, mask blur 5, picture blur 10) are shares of the shorter side;
-the shift repeats edges, where the original cuts from a picture that is four pixels larger, and the mask moves along
-with the picture, where the original holds it still.
+the shift repeats edges, where the original cuts from a picture that is four pixels larger.
 """
 
 from __future__ import annotations
@@ -127,6 +126,7 @@ def run(model: Classifier, question: Question, params: MeaningfulPerturbationPar
 
 def plan_of(model: Classifier, rows: Rows, start: Tensor, params: MeaningfulPerturbationParams) -> Plan:
     alpha, beta = params.weights(start[0].numel())
+    fade = Fade()
 
     def loss(view: View) -> PerRow:
         belief = model.probabilities(view.logits).gather(1, view.rows.extra["classes"]).sum(1)
@@ -136,11 +136,11 @@ def plan_of(model: Classifier, rows: Rows, start: Tensor, params: MeaningfulPert
     return Plan(
         rows=rows,
         start=start,
-        compose=composed,
+        compose=fade.compose,
         loss=loss,
         rule=adam(params.rate),
         project=lambda z, _: z.clamp(0, 1),
-        jitter=shifted(params.shifts) if params.shifts > 1 else None,
+        jitter=fade.jitter(params.shifts) if params.shifts > 1 else None,
         steps=params.steps,
     )
 
@@ -155,10 +155,26 @@ def drawn(rows: Rows, question: Question, params: MeaningfulPerturbationParams) 
     return rows.adding(shifts=torch.stack(moves).to(rows.x.device)), torch.stack(masks).to(rows.x)
 
 
-def composed(z: Tensor, rows: Rows) -> Images:
-    """The picture where the mask (n, g, g') keeps it, the reference where it hides it."""
-    reference = rows.extra["reference"]
-    return reference + enlarged(z, rows.x.shape[2:])[:, None] * (rows.x - reference)
+class Fade:
+    """The picture where the mask (n, g, g') keeps it, the reference where it hides it; `mask` is the last, enlarged."""
+
+    mask: Tensor
+
+    def compose(self, z: Tensor, rows: Rows) -> Images:
+        self.mask = enlarged(z, rows.x.shape[2:])[:, None]
+        return self.between(rows.extra["reference"], rows.x)
+
+    def between(self, reference: Images, x: Images) -> Images:
+        return reference + self.mask * (x - reference)
+
+    def jitter(self, size: int) -> Jitter:
+        """Picture and reference moved under the mask, which stays where it is."""
+
+        def moved(_: Images, rows: Rows, step: int) -> Images:
+            places = rows.extra["shifts"][:, step]
+            return self.between(shifted(rows.extra["reference"], places, size), shifted(rows.x, places, size))
+
+        return moved
 
 
 def enlarged(masks: Tensor, size: torch.Size) -> Tensor:
@@ -174,19 +190,13 @@ def stretch(side: int, cells: int, like: Tensor) -> Tensor:
     return gaussian(line, MASK_BLUR * side / cells)[:, 0].T
 
 
-def shifted(size: int) -> Jitter:
-    """Pictures moved by the rows' own shifts, about the middle; edges are repeated."""
-
-    def jitter(image: Images, rows: Rows, step: int) -> Images:
-        height, width = image.shape[2:]
-        before = size // 2
-        wide = F.pad(image, (before, size - before, before, size - before), mode="replicate")
-        places = rows.extra["shifts"][:, step].tolist()
-        return torch.stack(
-            [one[:, top : top + height, left : left + width] for one, (top, left) in zip(wide, places, strict=True)]
-        )
-
-    return jitter
+def shifted(pictures: Images, places: Tensor, size: int) -> Images:
+    """Pictures moved to their own places (n, 2) of `size` by `size`, about the middle; edges are repeated."""
+    height, width = pictures.shape[2:]
+    before = size // 2
+    wide = F.pad(pictures, (before, size - before, before, size - before), mode="replicate")
+    parts = zip(wide, places.tolist(), strict=True)
+    return torch.stack([one[:, top : top + height, left : left + width] for one, (top, left) in parts])
 
 
 def reference_of(model: Classifier, x: Images, params: MeaningfulPerturbationParams) -> Images:
