@@ -30,8 +30,9 @@ IN_ADDRESS = {
     "model": Field("demo"),
     "target": Field("top1"),
     "compare": Field("no", COMPARED),
-    "model2": Field("demo-shortcut"),
     "target2": Field("top2"),
+    "model2": Field("demo-shortcut"),
+    "target3": Field("same"),
     **{f"method{number}": Field(name, METHODS) for number, name in enumerate(FIRST_METHODS)},
     **{f"view{number}": Field("same", ("same", *VIEWS)) for number in range(COLUMNS)},
     "view": Field("overlay", VIEWS),
@@ -88,8 +89,10 @@ def ask_subjects(engine: Engine, chosen: source.Chosen) -> list[Subject]:
     compared = _pick(st.container(), "Put beside it", COMPARED, "compare")
     if first is None or compared == "no":
         return [first] if first else []
-    same = first.card.spec if compared == "class" else None
-    second = subject.choose(engine, chosen.picture, "2", model=same)
+    if compared == "class":
+        second = subject.choose(engine, chosen.picture, "target2", spec=first.card.spec)
+    else:
+        second = subject.choose(engine, chosen.picture, "target3", model="model2", same=first.target_name)
     return [first, second] if second else [first]
 
 
@@ -195,7 +198,7 @@ def ask_rho() -> float:
 
 def show_progress(desk: Desk, asked: list[Panel]) -> None:
     """Always the same height, so that nothing jumps when the last answer arrives."""
-    with st.container(horizontal=True, vertical_alignment="center", height=48, border=False):
+    with st.container(horizontal=True, vertical_alignment="center", height=48, border=False, key="progress"):
         if desk.busy:
             with st.container(horizontal=True, gap=None):
                 solving(panels.solving(asked, desk, nearest(st.session_state["rho"])))

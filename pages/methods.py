@@ -17,7 +17,7 @@ from pages.parts.pace import passes
 from pages.parts.subject import short
 
 RHO = {
-    "none": "It changes no pixel; ρ plays no part.",
+    "none": "It has none.",
     "optional": "It keeps to ρ where one is given, and has its paper's own form without.",
     "always": "It always keeps to a ρ.",
 }
@@ -82,7 +82,9 @@ def show(method: Method, card: ModelCard | None) -> None:
     with st.container(border=True):
         st.subheader(method.title, anchor=method.name)
         st.markdown(method.summary)
-        st.markdown(f"**Cost** about {passes(cost_of(method))} passes per ρ with the defaults. **ρ** {RHO[method.rho]}")
+        each = "" if method.rho == "none" else " for each ρ"
+        cost = passes(cost_of(method))
+        st.markdown(f"**Cost** about {cost} passes{each} with the defaults. **ρ** {RHO[method.rho]}")
         if method.limits:
             st.markdown(f"**Limits** {method.limits}")
         if card and method.name in card.cannot:

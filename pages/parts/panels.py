@@ -100,7 +100,9 @@ def preview(view: str, before: Floats, picture: Floats) -> str | None:
 def _cell(panel: Panel, desk: Desk, job: Any, scale: float | None) -> Cell:
     outcome = desk.outcome(job)
     if outcome is None:
-        return _blank("Not solved at this ρ yet." if desk.held([job]) else "Solving …")
+        if desk.held([job]):
+            return _blank("Not solved at this ρ yet.")
+        return {**_blank("Solving …"), "waiting": True}
     if not isinstance(outcome, Answer):
         return _blank(str(outcome))
     view = panel.choice.view
@@ -115,11 +117,21 @@ def _cell(panel: Panel, desk: Desk, job: Any, scale: float | None) -> Cell:
         "legend": legend,
         "outcome": outcome.outcome,
         "facts": facts(outcome, panel.subject.card.classes),
+        "waiting": False,
     }
 
 
 def _blank(note: str) -> Cell:
-    return {"over": None, "alone": False, "alt": "", "note": note, "legend": None, "outcome": "", "facts": []}
+    return {
+        "over": None,
+        "alone": False,
+        "alt": "",
+        "note": note,
+        "legend": None,
+        "outcome": "",
+        "facts": [],
+        "waiting": False,
+    }
 
 
 def _alt(title: str, view: str, panel: Panel, rho: float | None) -> str:

@@ -18,6 +18,7 @@ from explain_core.records import Floats
 
 FAMILIES = ("torchvision/", "timm/")
 FIRST_GUESSES = {"top1": "Predicted", "top2": "Runner-up"}
+SAME = "same"
 
 
 class Predicts(Protocol):
@@ -59,9 +60,20 @@ def short(spec: str) -> str:
     return " · ".join(part if part.startswith(FAMILIES) else PurePath(part).name for part in spec.split("@"))
 
 
-def choose(engine: Predicts, picture: Picture, suffix: str = "", *, model: str | None = None) -> Subject | None:
-    """Asks for a model (unless it is given) and a class; None, with a message on the page, if it cannot be had."""
-    spec = model or _ask_model(suffix)
+def choose(
+    engine: Predicts,
+    picture: Picture,
+    target: str = "target",
+    *,
+    model: str = "model",
+    spec: str | None = None,
+    same: str | None = None,
+) -> Subject | None:
+    """Asks for a model (unless its spec is given) and a class; None, with a message on the page, if it cannot be had.
+
+    `target` and `model` are the widgets' keys; `same` is the class asked about above, which is offered first.
+    """
+    spec = spec or _ask_model(model)
     if not spec:
         return None
     try:
@@ -72,14 +84,14 @@ def choose(engine: Predicts, picture: Picture, suffix: str = "", *, model: str |
     except RhoscopeError as error:
         st.error(str(error))
         return None
-    return Subject(card, pixels, image_key(pixels), probabilities, _ask_target(card, probabilities, suffix))
+    return Subject(card, pixels, image_key(pixels), probabilities, _ask_target(card, probabilities, target, same))
 
 
-def _ask_model(suffix: str) -> str | None:
+def _ask_model(key: str) -> str | None:
     return st.selectbox(
-        "Second model" if suffix else "Model",
+        "Model" if key == "model" else "Second model",
         known_specs(),
-        key=f"model{suffix}",
+        key=key,
         accept_new_options=True,
         help="Choose one, or type a spec such as `torchvision/resnet50@weights.safetensors`.",
     )
@@ -91,19 +103,20 @@ def code_folder() -> Path | None:
     return Path(folder) if folder else None
 
 
-def _ask_target(card: ModelCard, probabilities: Floats, suffix: str) -> int:
-    order = ranking(probabilities)
-    guesses = dict(zip(FIRST_GUESSES, order, strict=False))
+def _ask_target(card: ModelCard, probabilities: Floats, key: str, same: str | None) -> int:
+    guesses = dict(zip(FIRST_GUESSES, ranking(probabilities), strict=False))
+    if same in card.classes:
+        guesses = {SAME: card.classes.index(same), **guesses}
+    titles = {SAME: "The same", **FIRST_GUESSES}
     options = [*guesses, *map(str, range(len(card.classes)))]
 
     def name(option: str) -> str:
         index = guesses.get(option, -1) if option in guesses else int(option)
         text = f"{card.classes[index]} · {probabilities[index]:.1%}"
-        return f"{FIRST_GUESSES[option]}: {text}" if option in guesses else text
+        return f"{titles[option]}: {text}" if option in guesses else text
 
-    key = f"target{suffix}"
     if st.session_state[key] not in options:
         st.session_state[key] = "top1"
-    label = "Second class to explain" if suffix else "Class to explain"
+    label = "Class to explain" if key == "target" else "Second class to explain"
     option = st.selectbox(label, options, format_func=name, key=key, help="Type to search.")
     return guesses[option] if option in guesses else int(option)

@@ -165,6 +165,14 @@ def test_it_is_legible_and_fits(look: Look, scheme: str, width: int) -> None:
     assert clipped(page) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_methods_page_leads_from_its_table_to_a_method(look: Look, scheme: str) -> None:
+    page = look("methods", scheme=scheme)
+    page.get_by_role("link", name="APE", exact=True).click()
+    expect(page.get_by_role("heading", name="APE", exact=True)).to_be_in_viewport()
+    assert serious(page) == []
+
+
 def clipped(page: Page) -> list[Any]:
     """Texts of ours that do not fit into their boxes."""
     found: list[Any] = page.locator(".panel p, .panel dt, .panel dd, .rho-bar span").evaluate_all(

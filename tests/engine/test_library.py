@@ -42,7 +42,7 @@ def test_rho_is_settled_by_the_method(bench: Bench, pictures: list[Floats]) -> N
 @pytest.mark.parametrize(
     ("change", "kind", "told"),
     [
-        ({"method": "gradcm"}, ParamError, "did you mean 'gradcam'?"),
+        ({"method": "gradcm"}, ParamError, "did you mean 'gradcam'"),
         ({"model": "unknown"}, ModelError, "'unknown' is not open here"),
         ({"model_sha256": "0" * 64}, ModelError, "other weights"),
         ({"params": METHODS["gradcam"].params()}, ParamError, "walk takes WalkParams"),

@@ -108,7 +108,10 @@ def test_a_second_class_stands_beside_the_first(opened: Opened, engine: FakeEngi
 def test_a_second_model_stands_beside_the_first(opened: Opened, engine: FakeEngine) -> None:
     app = opened(compare="model")
     assert len(components(app)) == 8
-    assert {job.model for job in engine.jobs} == {"demo", "demo-shortcut"}
+    assert {(job.model, job.target) for job in engine.jobs} == {("demo", 1), ("demo-shortcut", 1)}
+    engine.tickets.clear()
+    app.selectbox(key="target").set_value("2").run()
+    assert {(job.model, job.target) for job in engine.jobs} == {("demo", 2), ("demo-shortcut", 2)}, "the same class"
 
 
 def test_an_unknown_model_is_a_message(opened: Opened, engine: FakeEngine) -> None:

@@ -16,7 +16,7 @@ export default function ({ data, parentElement }) {
   const draw = () => {
     const state = window.rhoscope ?? {};
     const solved = data.cells[data.at[state.rho ?? 0]];
-    const solving = solved.facts.length ? null : state.solving?.[solved.job];
+    const solving = solved.waiting ? state.solving?.[solved.job] : null;
     const cell = solving
       ? { ...solved, over: solving.source, alone: solving.source && data.alone, alt: solving.alt, note: solving.note }
       : solved;
