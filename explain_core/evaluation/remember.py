@@ -1,4 +1,4 @@
-"""What stands between a metric and whoever explains: memory, counting and enlarging.
+"""What stands between a metric and whoever explains: memory, counting, enlarging and blurring.
 
 The metrics of one chunk share its answers, so that a method explains a picture once for all of them.
 """
@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from explain_core.data.images import image_key
+from explain_core.methods.smoothing import gaussian
 from explain_core.metrics.base import Ask
 from explain_core.models.classifier import Classifier
 from explain_core.params import fingerprint
@@ -103,6 +104,34 @@ class Enlarged:
         tensor = torch.from_numpy(np.array(planes))[None]
         resized: Floats = F.interpolate(tensor, size=tuple(size), mode="bilinear", align_corners=False)[0].numpy()
         return resized
+
+
+class Blurred:
+    """An `Ask` whose maps are blurred after the answer, with σ in pixels; 0 leaves them as they are.
+
+    Standing before what is remembered, it lets arms that differ in their blur share one solution.
+    """
+
+    def __init__(self, ask: Ask, sigma: float) -> None:
+        self._ask, self._sigma = ask, sigma
+
+    def __call__(
+        self,
+        pixels: Sequence[Floats],
+        targets: Sequence[int],
+        *,
+        method: str | None = None,
+        knobs: Mapping[str, Any] | None = None,
+        model: Classifier | None = None,
+    ) -> list[Answer]:
+        answers = self._ask(pixels, targets, method=method, knobs=knobs, model=model)
+        if not self._sigma:
+            return answers
+        return [replace(answer, saliency=self._blurred(answer.saliency)) for answer in answers]
+
+    def _blurred(self, saliency: Floats) -> Floats:
+        blurred: Floats = gaussian(torch.from_numpy(np.array(saliency))[None], self._sigma)[0].numpy()
+        return blurred
 
 
 def _times(picture: Floats, scale: float) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from explain_core.engine.predictions import predict
 from explain_core.evaluation.asking import Asking
 from explain_core.evaluation.cases import Cases, cases_of
 from explain_core.evaluation.folder import RunFolder
-from explain_core.evaluation.remember import Counting, Enlarged, Remembering
+from explain_core.evaluation.remember import Blurred, Counting, Enlarged, Remembering
 from explain_core.evaluation.study import Study, Work
 from explain_core.metrics.base import Ask, Case, Reading, Subject
 from explain_core.params import Params
@@ -131,7 +131,7 @@ def _subject(work: Work, memory: dict[str, list[Answer]], mean: Mean, seed: int)
     if arm.scale != 1:
         asking = Enlarged(asking, arm.scale)
     own = f"{arm.method} {dict(arm.method_knobs)} {arm.rho} {arm.scale}"
-    ask = Counting(Remembering(asking, memory, own))
+    ask = Counting(Blurred(Remembering(asking, memory, own), arm.blur))
     picture = mean(work.held) if "mean" in work.metric.needs else None
     return Subject(work.held.model, ask, arm.method, seed, picture), ask
 

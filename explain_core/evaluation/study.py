@@ -69,7 +69,7 @@ class Work:
         method_params: dict[str, Any] = {}
         if arm.method is not None:
             method_params = get_method(arm.method).params.build(arm.method_knobs).as_dict()
-        parts = (params.as_dict(), method_params, arm.rho, arm.scale, held.card.sha256, _versions(arm))
+        parts = (params.as_dict(), method_params, arm.rho, arm.scale, arm.blur, held.card.sha256, _versions(arm))
         name = "-".join(filter(None, (metric.name, arm.method)))
         return cls(arm, held, metric, params, f"{name}-{fingerprint(*parts)[:12]}")
 

@@ -23,7 +23,8 @@ class Arm:
 
     `columns` maps a column's title to VALUE, or to the name of one of the summary's numbers;
     `scale` enlarges the pictures (bilinear) before they are explained, and brings the maps back;
-    `at` is the place on a figure's x axis.
+    `blur` is the σ, in pixels, of a Gaussian blur of the maps, which arms that differ in nothing else
+    share a solution under; `at` is the place on a figure's x axis.
     """
 
     row: str
@@ -34,6 +35,7 @@ class Arm:
     rho: float | None = None
     columns: Mapping[str, str] = field(default_factory=lambda: {"value": VALUE})
     scale: float = 1.0
+    blur: float = 0.0
     at: float | None = None
 
     def with_more(self, method_knobs: Mapping[str, Any], rho: float | None) -> Arm:

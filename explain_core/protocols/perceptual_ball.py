@@ -55,9 +55,12 @@ def games(methods: Sequence[str], params: NoParams) -> list[Arm]:
     arms = []
     for method in methods:
         sigmas = {OURS: (0.0, 1.0, 2.5, 5.0), UNREGULARISED: (0.0, 2.5)}.get(method)
-        variants = {f"{method}, σ {sigma:g}": {"blur": sigma} for sigma in sigmas} if sigmas else {method: {}}
-        for row, own in variants.items():
-            arms += [Arm(row, game, {}, method, own, columns={game: VALUE}) for game in ("deletion", "insertion")]
+        for sigma in sigmas or (None,):
+            row, own = (method, {}) if sigma is None else (f"{method}, σ {sigma:g}", {"blur": 0.0})
+            arms += [
+                Arm(row, game, {}, method, own, columns={game: VALUE}, blur=sigma or 0.0)
+                for game in ("deletion", "insertion")
+            ]
     return arms
 
 
@@ -71,7 +74,7 @@ def sweep(methods: Sequence[str], params: SweepParams) -> list[Arm]:
     """Fig. 6: both games against σ."""
     sigmas = [params.largest * index / (params.points - 1) for index in range(params.points)]
     return [
-        Arm(f"{method}, σ {sigma:g}", game, {}, method, {"blur": sigma}, columns={game: VALUE}, at=sigma)
+        Arm(f"{method}, σ {sigma:g}", game, {}, method, {"blur": 0.0}, columns={game: VALUE}, blur=sigma, at=sigma)
         for method in methods
         for sigma in sigmas
         for game in ("deletion", "insertion")
