@@ -12,7 +12,9 @@
     ├── ParamError            a knob, or ρ, outside its declared range
     ├── CannotExplain         the method's mathematics does not apply to this model
     ├── MethodError           a method stopped on an error that nobody foresaw
+    ├── TrainingError         a training run that cannot go on, such as a loss that is not a number
     ├── OutputError           a result that cannot be written
+    ├── StoreError            the database of runs and registered models cannot be used
     ├── MemoryExhausted       one row alone does not fit into memory
     └── Cancelled             nobody waits for the answer any more
 
@@ -73,8 +75,16 @@ class MethodError(RhoscopeError):
     """A method stopped on an error that nobody foresaw; other jobs are unharmed."""
 
 
+class TrainingError(RhoscopeError):
+    """A training run that cannot go on; its last good checkpoint is kept."""
+
+
 class OutputError(RhoscopeError):
     """A result cannot be written where it was asked for."""
+
+
+class StoreError(RhoscopeError):
+    """The database cannot be opened, read or written, or is newer than this program."""
 
 
 class MemoryExhausted(RhoscopeError):

@@ -194,7 +194,10 @@ class _Work:
         """Score the last iterates, and put every row's best back in its place."""
         if len(self.index):
             self.step = self.plan.steps
-            self.look(differentiate=False)
+            if self.plan.scored or self.kept is None:
+                self.look(differentiate=False)
+            else:
+                self.kept = replace(self.kept, z=self.z)
             self.retire(torch.ones_like(self.index, dtype=torch.bool))
         order = torch.cat([index for index, _ in self.gone]).argsort()
         parts = zip(*(kept.parts for _, kept in self.gone), strict=True)

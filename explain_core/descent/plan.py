@@ -32,6 +32,8 @@ class Plan:
             (n, k), for a rule that weighs their gradients up; the smallest is traced.
         rule: turns gradients, (n, …) or (n, k, …), into steps.
         steps: gradient steps; the last iterate is scored as well, with a forward pass only.
+        scored: False leaves that pass out where the last iterate is kept anyway: `Found` then has the logits
+            and the loss of the one before.
         compose: z → picture; differentiable.
         project: keeps z where it must stay, after each step.
         jitter: (picture, rows, step) → what the network sees of it while it is differentiated: shifted, flipped;
@@ -56,3 +58,4 @@ class Plan:
     stop: Callable[[View, Tensor], Tensor] | None = None
     resting: Callable[[View], Tensor] | None = None
     watch: Watch | None = None
+    scored: bool = True
