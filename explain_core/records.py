@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,3 +94,62 @@ class Answer:
     def nbytes(self) -> int:
         arrays = [self.input, self.saliency, self.before, self.perturbed, self.after, self.mask, *self.trace.values()]
         return sum(array.nbytes for array in arrays if array is not None)
+
+
+RunState = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
+UNDER_WAY: tuple[RunState, ...] = ("waiting", "running")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A piece of long work, as its row in the `runs` table stood when it was read.
+
+    `spec` is what its kind was asked, in plain values; `wants` the device asked for (`auto` is any)
+    and `device` the one that it was given; `attempt` counts starts, and `losses` those whose worker
+    was lost since somebody last asked for it; `progress` is 0 … 1, and `base` what it was when this
+    attempt began; `note` and `error` are one line each.  Times are UTC.
+    """
+
+    id: str
+    kind: str
+    title: str
+    spec: Mapping[str, Any]
+    state: RunState
+    out: str
+    created: datetime
+    wants: str = "auto"
+    started: datetime | None = None
+    finished: datetime | None = None
+    progress: float = 0.0
+    base: float = 0.0
+    note: str = ""
+    device: str | None = None
+    attempt: int = 0
+    losses: int = 0
+    worker: str | None = None
+    host: str | None = None
+    pid: int | None = None
+    heartbeat: datetime | None = None
+    cancel_asked: bool = False
+    error: str | None = None
+
+    @property
+    def under_way(self) -> bool:
+        return self.state in UNDER_WAY
+
+    @property
+    def folder(self) -> Path:
+        """Where its records, checkpoints and log lie."""
+        return Path(self.out)
+
+    @property
+    def log(self) -> Path:
+        """What it said, all attempts one after the other."""
+        return self.folder / "log.txt"
+
+    def remaining(self, now: datetime) -> float | None:
+        """Seconds expected until it is done, at this attempt's pace; None while that is not known."""
+        made = self.progress - self.base
+        if self.state != "running" or self.started is None or made <= 0:
+            return None
+        return (now - self.started).total_seconds() * (1 - self.progress) / made

@@ -1,0 +1,1 @@
+"""The database's history: a file in `versions` for each change, run by Alembic when a database is opened."""

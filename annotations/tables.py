@@ -1,0 +1,113 @@
+"""The tables.  A change here needs a migration (annotations/migrations); a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from explain_core.records import RunState
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment, kept in UTC and read with its time zone, also where the database knows none."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {datetime: Utc, float: Double, dict[str, Any]: JSON, RunState: String(16)}  # noqa: RUF012
+
+
+class RunRow(Base):
+    """A piece of long work; its fields are those of `explain_core.records.Run`."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("ix_runs_queue", "state", "created"), Index("ix_runs_out", "out"))
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    title: Mapped[str] = mapped_column(String(200))
+    spec: Mapped[dict[str, Any]]
+    state: Mapped[RunState]
+    out: Mapped[str] = mapped_column(Text)
+    created: Mapped[datetime]
+    wants: Mapped[str] = mapped_column(String(40))
+    started: Mapped[datetime | None]
+    finished: Mapped[datetime | None]
+    progress: Mapped[float] = mapped_column(default=0.0)
+    base: Mapped[float] = mapped_column(default=0.0)
+    note: Mapped[str] = mapped_column(String(200), default="")
+    device: Mapped[str | None] = mapped_column(String(40))
+    attempt: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None] = mapped_column(String(100))
+    host: Mapped[str | None] = mapped_column(String(100))
+    pid: Mapped[int | None]
+    heartbeat: Mapped[datetime | None]
+    cancel_asked: Mapped[bool] = mapped_column(default=False)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class MetricRow(Base):
+    """One point of a run's curves; a figure that is not finite is null."""
+
+    __tablename__ = "run_metrics"
+    __table_args__ = (Index("ix_run_metrics_curve", "run_id", "name", "step"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    step: Mapped[int]
+    name: Mapped[str] = mapped_column(String(100))
+    value: Mapped[float | None]
+
+
+class ModelRow(Base):
+    """A registered model: a name and a version, and what it was made from.  Never changed."""
+
+    __tablename__ = "models"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    folder: Mapped[str] = mapped_column(Text)
+    recipe: Mapped[str] = mapped_column(Text)
+    data_sha256: Mapped[str] = mapped_column(String(64))
+    metrics: Mapped[dict[str, Any]]
+    created: Mapped[datetime]
+
+
+class DatasetRow(Base):
+    """A data set as it was: its manifest lists every item.  Never changed."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int]
+    spec: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(String(64))
+    n: Mapped[int]
+    manifest: Mapped[dict[str, Any]]
+    created: Mapped[datetime]
