@@ -98,6 +98,9 @@ class RunStore:
         """
         waiting = (RunRow.state == "waiting", RunRow.wants.in_(("auto", device)), RunRow.kind.in_(tuple(kinds)))
         oldest = select(RunRow).where(*waiting).order_by(RunRow.created, RunRow.id).limit(1)
+        with self._database.read() as session:
+            if session.scalar(oldest) is None:  # most of the time, and then nobody needs to be kept from writing
+                return None
         with self._database.write() as session:
             self._database.hold(session, f"runs: {host} {device}")
             busy = (RunRow.state == "running", RunRow.host == host, RunRow.device == device)
