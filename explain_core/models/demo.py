@@ -12,6 +12,8 @@ layer is the evidence itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from math import log
 from pathlib import Path
@@ -23,6 +25,7 @@ from explain_core.models.weights import fill, read_weights, undrawn
 
 CLASSES = ("normal", "lesion")
 WIDTHS = (1, 16, 24, 32)
+IN_PLACE = partial(nn.ReLU, inplace=True)
 SHARPNESS = 4.0
 CELL = 8
 MEAN, STD = 0.3, 0.25
@@ -32,13 +35,13 @@ SHIPPED = Path(__file__).parent.parent / "weights"
 class DemoNet(nn.Module):
     """(n, 1, h, w) of any size from 32 to one logit (n, 1); `body` ends in the last convolution."""
 
-    def __init__(self) -> None:
+    def __init__(self, activation: Callable[[], nn.Module] = IN_PLACE) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for narrow, wide in pairwise(WIDTHS):
-            layers += _block(narrow, wide, kernel=4, stride=2)
-        layers += _block(WIDTHS[-1], 32, kernel=3, stride=1)
-        layers += _block(32, 32, kernel=3, stride=1)
+            layers += [*_convolution(narrow, wide, kernel=4, stride=2), activation()]
+        for narrow in (WIDTHS[-1], 32):
+            layers += [*_convolution(narrow, 32, kernel=3, stride=1), activation()]
         self.body = nn.Sequential(*layers, nn.Conv2d(32, 24, 3, padding=1))
         self.head = nn.Linear(24, 1)
 
@@ -61,8 +64,8 @@ def pool(evidence: Tensor) -> Tensor:
     return ((cells * SHARPNESS).logsumexp(dim=1, keepdim=True) - log(cells.shape[1])) / SHARPNESS
 
 
-def _block(narrow: int, wide: int, kernel: int, stride: int) -> list[nn.Module]:
-    return [nn.Conv2d(narrow, wide, kernel, stride, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU(inplace=True)]
+def _convolution(narrow: int, wide: int, kernel: int, stride: int) -> list[nn.Module]:
+    return [nn.Conv2d(narrow, wide, kernel, stride, padding=1, bias=False), nn.BatchNorm2d(wide)]
 
 
 def demo_classifier(shortcut: bool = False, weights: Path | None = None) -> Classifier:

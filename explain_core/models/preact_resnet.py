@@ -1,79 +1,20 @@
-"""The pre-activation ResNet-44 of *Adversarial Explanations* (AE, §IV), with its published key names.
-
-`pipe` = 3×3 convolution, three groups of seven blocks (16, 32, 64 wide; stride 1, 2, 2), norm,
-activation, 8×8 average pool, 1×1 convolution.  A block is
-
-    p = activation(norm(x)),   out = conv(activation(norm(conv(p)))) + shortcut,
-
-where the shortcut is x itself, or a 3×3 convolution of p where the shape changes.
-"""
+"""The published ResNet-44s of *Adversarial Explanations*, from a file under their own key names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
 
-from torch import Tensor, nn
+from torch import nn
 
 from explain_core.data.names import CIFAR10, numbered
 from explain_core.errors import WeightsError
+from explain_core.models.architectures.base import Activation
+from explain_core.models.architectures.preact_resnet import POOL, PreActResNet
 from explain_core.models.classifier import Classifier, InputSpec
 from explain_core.models.hhrelu import HHReLU
 from explain_core.models.weights import Tensors, blank, count_classes, fill, read_weights
 
-Activation = Callable[[], nn.Module]
 SIDE = 32
-POOL = 8
-
-
-class Block(nn.Module):
-    def __init__(self, narrow: int, wide: int, stride: int, activation: Activation) -> None:
-        super().__init__()
-        self.pre = nn.Sequential(nn.BatchNorm2d(narrow), activation())
-        self.main = nn.Sequential(_conv(narrow, wide, stride), nn.BatchNorm2d(wide), activation(), _conv(wide, wide))
-        self.shortcut = _conv(narrow, wide, stride) if (narrow, stride) != (wide, 1) else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        p = self.pre(x)
-        return cast(Tensor, self.main(p) + (x if self.shortcut is None else self.shortcut(p)))
-
-
-class PreActResNet(nn.Module):
-    """Normalised (n, channels, h, w) to (n, classes, h/32, w/32), a map of one position at 32 × 32."""
-
-    def __init__(
-        self,
-        classes: int = 10,
-        channels: int = 3,
-        *,
-        widths: Sequence[int] = (16, 32, 64),
-        depth: int = 7,
-        activation: Activation = nn.ReLU,
-    ) -> None:
-        super().__init__()
-        groups, narrow = [], widths[0]
-        for wide in widths:
-            stride = 1 if wide == widths[0] else 2
-            blocks = [Block(narrow, wide, stride, activation)]
-            blocks += [Block(wide, wide, 1, activation) for _ in range(depth - 1)]
-            groups.append(nn.Sequential(*blocks))
-            narrow = wide
-        self.pipe = nn.Sequential(
-            _conv(channels, widths[0]),
-            *groups,
-            nn.BatchNorm2d(narrow),
-            activation(),
-            nn.AvgPool2d(POOL),
-            nn.Conv2d(narrow, classes, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.pipe(x))
-
-
-def _conv(narrow: int, wide: int, stride: int = 1) -> nn.Module:
-    return nn.Conv2d(narrow, wide, 3, stride, padding=1, bias=False)
 
 
 def preact_classifier(spec: str, file: Path, activation: Activation) -> Classifier:

@@ -48,32 +48,46 @@ def classes_of(count: int, source: str) -> tuple[str, ...]:
 
 def torchvision_classifier(spec: str, name: str, file: Path | None) -> Classifier:
     """The network of that name; raises SpecError, DownloadError or WeightsError."""
-    if name not in names():
-        raise SpecError(f"No network {name!r} in torchvision: {suggest(name, names())}")
-    known = models.get_model_weights(name)
-    weights = known.DEFAULT if file is None else next(iter(known))
-    found = download(weights, name) if file is None else read_weights(file)
-    tensors = {key: tensor for key, tensor in found.items() if not key.startswith(AUXILIARY)}
+    weights = weights_named(name, first=file is not None)
+    tensors = pretrained(name, file)
     source = spec if file is None else str(file)
     transform = weights.transforms()
     side = transform.crop_size[0]
-    build = partial(_build, name, side)
+    build = partial(network, name, side)
     count = count_classes(build, tensors, default=IMAGENET)
     classes = classes_of(count, source)
     net = fill(blank(lambda: build(count)), tensors, source, f"torchvision/{name}")
-    smallest = side if name.startswith(FIXED) else SMALLEST.get(name, 32)
     return Classifier(
         net,
         classes=classes,
         kind="softmax",
-        input=InputSpec(3, size=(side, side), resize=transform.resize_size[0], smallest=smallest),
+        input=InputSpec(3, size=(side, side), resize=transform.resize_size[0], smallest=smallest_side(name, side)),
         mean=transform.mean,
         std=transform.std,
         spec=spec,
     )
 
 
-def _build(name: str, side: int, classes: int) -> nn.Module:
+def weights_named(name: str, *, first: bool = False) -> models.WeightsEnum:
+    """What torchvision says of a name's default weights, or of its first ones; raises SpecError."""
+    if name not in names():
+        raise SpecError(f"No network {name!r} in torchvision: {suggest(name, names())}")
+    known = models.get_model_weights(name)
+    return next(iter(known)) if first else known.DEFAULT
+
+
+def pretrained(name: str, file: Path | None) -> Tensors:
+    """Tensors from a file, or the default ones, downloaded; heads that only training uses are left out."""
+    found = download(weights_named(name), name) if file is None else read_weights(file)
+    return {key: tensor for key, tensor in found.items() if not key.startswith(AUXILIARY)}
+
+
+def smallest_side(name: str, side: int) -> int:
+    """The smallest side that the layers allow, for a network that was made for `side`."""
+    return side if name.startswith(FIXED) else SMALLEST.get(name, 32)
+
+
+def network(name: str, side: int, classes: int) -> nn.Module:
     """As torchvision builds it for its own weights; heads that only training uses are left out."""
     extra: dict[str, Any] = {}
     if name in ("googlenet", "inception_v3"):

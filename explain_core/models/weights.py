@@ -69,14 +69,22 @@ def undrawn(build: Callable[[], nn.Module]) -> nn.Module:
         return build()
 
 
-def count_classes(build: Callable[[int], nn.Module], tensors: Tensors, default: int) -> int:
-    """For how many classes weights were made, from the first tensor whose shape depends on it."""
+def class_axes(build: Callable[[int], nn.Module]) -> dict[str, int]:
+    """Tensors whose shape depends on the number of classes, by key, and along which axis."""
     two, three = (blank(partial(build, count)).state_dict() for count in (2, 3))
+    found = {}
     for key, tensor in two.items():
         depends = [axis for axis, pair in enumerate(zip(tensor.shape, three[key].shape, strict=True)) if pair == (2, 3)]
         if depends:
-            found = tensors.get(key)
-            return found.shape[depends[0]] if found is not None and found.ndim == tensor.ndim else default
+            found[key] = depends[0]
+    return found
+
+
+def count_classes(build: Callable[[int], nn.Module], tensors: Tensors, default: int) -> int:
+    """For how many classes weights were made, from the first tensor whose shape depends on it."""
+    for key, axis in class_axes(build).items():
+        found = tensors.get(key)
+        return found.shape[axis] if found is not None and found.ndim > axis else default
     return default
 
 

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from explain_core.data.names import CIFAR10
 from explain_core.errors import WeightsError
+from explain_core.models.architectures.preact_resnet import PreActResNet
 from explain_core.models.hhrelu import HHReLU
-from explain_core.models.preact_resnet import PreActResNet
 from explain_core.models.weights import undrawn
 from explain_core.models.zoo import load_model
 
