@@ -22,6 +22,15 @@ class InputParams(Params):
     resize: Annotated[
         int | None, Range(8, 4096, unit="pixels"), "Short side before the centre is cut out; auto is the size."
     ] = None
+    any_size: Annotated[bool, "The trained network takes pictures of any size as they are, not only of this one."] = (
+        False
+    )
+    kind: Annotated[
+        str, Choice(("auto", "binary")), "auto: one logit a class; binary: one logit in all, for two classes."
+    ] = "auto"
+    classes: Annotated[
+        str, Pattern(r".*", "names with commas between them"), "Names of the classes, in order; empty: the data's own."
+    ] = ""
     normalise: Annotated[
         str, Choice(("data", "none")), "Whether pixels are shifted and scaled by the training set's mean and deviation."
     ] = "data"
@@ -30,6 +39,11 @@ class InputParams(Params):
         super().__post_init__()
         if self.channels == 2:
             raise ParamError("channels = 2: a network takes 1 (grey) or 3 (colour).")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes as the recipe names them, if it does."""
+        return tuple(name.strip() for name in self.classes.split(",") if name.strip())
 
 
 @dataclass(frozen=True)
