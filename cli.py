@@ -1,4 +1,5 @@
-"""Rhoscope from a shell: `rhoscope app | explain | evaluate | methods | metrics | protocols | models | bench`.
+"""Rhoscope from a shell: `rhoscope app | explain | evaluate | runs | worker | methods | metrics | protocols | models |
+bench`.  The one place that knows both the table of runs and what can be run: RUNS.
 
 Everything that needs torch is imported where it is used, so that `rhoscope --help` is quick.
 What a user can cause ends in one line on stderr and exit code 2; anything else in one line and 1,
@@ -8,28 +9,35 @@ and `--debug` shows the whole of it.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from annotations.workspace import home
 from explain_core import __version__
 from explain_core.errors import InputError, OutputError, RhoscopeError
+from explain_core.runs import commands
+from explain_core.runs.beside import start_worker
+from explain_core.runs.kinds import Kind, by_name
 
 if TYPE_CHECKING:
-    from explain_core.batch import Done
-    from explain_core.models.classifier import Classifier
-    from explain_core.params import Params
+    from annotations.runs import RunStore
 
 USER_FAULT, OUR_FAULT, INTERRUPTED = 2, 1, 130
+RUNS = by_name(
+    Kind("evaluate", "explain_core.evaluation.long:evaluate"), Kind("train", "explain_core.training.training:work")
+)
+"""What can be carried out as a run: a name, and the function that does it."""
 
 shell = typer.Typer(
     name="rhoscope",
@@ -39,6 +47,15 @@ shell = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+shell.add_typer(commands.shell)
+
+
+def open_runs() -> RunStore:
+    """The table of runs; raises StoreError."""
+    from annotations.database import open_database
+    from annotations.runs import RunStore
+
+    return RunStore(open_database())
 
 
 class Device(StrEnum):
@@ -76,6 +93,7 @@ def options(
     ] = False,
 ) -> None:
     """Explanations of image classifiers, with the size of the change they need as a slider."""
+    context.obj = open_runs
 
 
 @shell.command()
@@ -102,6 +120,7 @@ def app(
     for name, folder in (("RHOSCOPE_ALLOW_CODE", allow_code), ("RHOSCOPE_WORKSPACE", workspace)):
         if folder is not None:
             settings[name] = str(_folder(folder))
+    start_worker(home(), settings)  # what was left when the app was closed goes on
     page = Path(__file__).with_name("app.py")
     command = [sys.executable, str(page)]
     flags = [f"--server.address={address}", f"--server.port={port}", "--browser.gatherUsageStats=false"]
@@ -125,7 +144,7 @@ def explain(
 ) -> None:
     """Explain pictures: DIR/explanations.jsonl, and an npz and a PNG per result."""
     _check_writable(out)
-    from explain_core.asked import Asked, knobs_from, methods_named, pictures_in, rho_from
+    from explain_core.asked import Asked, applying, knobs_from, methods_named, pictures_in, rho_from
     from explain_core.batch import explain_files
     from explain_core.engine.library import choose_device
     from explain_core.models.zoo import load_model
@@ -137,9 +156,9 @@ def explain(
     with _progress(f"{len(files)} pictures, {len(knobs)} methods") as (show, say):
         loaded = load_model(model).to(where)
         if not method:
-            asked = replace(asked, knobs=_applying(knobs, loaded, say))
+            asked = replace(asked, knobs=applying(knobs, loaded, say))
         done = explain_files(loaded, files, asked, out, on_fault=say, on_progress=show)
-    _summary(done, out)
+    _tell(done.lines(out))
     if done.faults:
         raise typer.Exit(USER_FAULT)
 
@@ -167,66 +186,96 @@ def evaluate(
     _check_writable(out.parent)
     from explain_core.asked import rho_from
     from explain_core.evaluation.asked import study_asked
-    from explain_core.evaluation.result import lines, results, write_result
-    from explain_core.evaluation.run import run
+    from explain_core.evaluation.long import measure
+    from explain_core.evaluation.result import lines
 
     with _progress(name) as (show, say):
         study = study_asked(
             name, data, model or ["demo"], method or (), settings or (), rho_from(rho), n, seed, device.value
         )
-        found = run(study, out.with_suffix(".run"), on_progress=show, on_fault=say)
-        values = results(study, found)
-        write_result(out, values)
-    for line in lines(values):
-        typer.echo(line)
+        values = measure(study, out, on_progress=show, on_fault=say)
+    _tell(lines(values))
+
+
+@shell.command()
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="One of `rhoscope recipes`, or a .toml file.")],
+    data: Annotated[str, typer.Option(metavar="SPEC", help="The training pictures; docs/data.md lists the forms.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The run's folder; DIR/network will be the network.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PART.FIELD=VALUE", help="Of the recipe; may be repeated.")
+    ] = None,
+    n: Annotated[int | None, typer.Option("--n", min=2, help="Pictures, drawn with the seed. Default: all.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from DIR's checkpoint.")] = False,
+    device: DeviceOption = Device.AUTO,
+) -> None:
+    """Train a network by a recipe; under torchrun, several processes train it together."""
+    _check_writable(out)
+    from explain_core.training.fit import Alone
+    from explain_core.training.recipe import load_recipe
+    from explain_core.training.training import started, train
+
+    asked = load_recipe(recipe, settings or ())
+    if started(out) and not resume:
+        raise InputError(f"{out} holds a training run: add --resume to go on with it, or give another folder.")
+    with _progress(asked.title or recipe) as (show, say):
+        done = train(asked, data, out, n=n, device=device.value, listener=Alone(show))
+        for name, value in done.figures.items():
+            say(f"{name}: {value:.4f}")
+    typer.echo(f"trained:{done.network}")
+
+
+@shell.command()
+def recipes() -> None:
+    """List the papers' recipes."""
+    from explain_core.training.recipe import load_recipe, recipe_names
+
+    _tell(f"{name}  {load_recipe(name).title}" for name in recipe_names())
+
+
+@shell.command()
+def worker(
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where its runs compute.")] = "auto",
+    at_once: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many runs of a device at once.")] = 1,
+    once: Annotated[bool, typer.Option("--once", help="End after one run.")] = False,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is left to do.")] = False,
+    lonely: Annotated[bool, typer.Option("--alone", help="Leave where the workspace has a worker.")] = False,
+) -> None:
+    """Carry out the runs that wait, each in a process of its own."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise InputError(f"Device {device!r}: it must be auto, cpu, cuda or cuda:N.")
+    commands.work(
+        open_runs(), RUNS, home(), device=device, at_once=at_once, once=once, until_idle=until_idle, lonely=lonely
+    )
 
 
 @shell.command()
 def metrics() -> None:
     """List the metrics, what they need, and their parameters."""
-    from explain_core.metrics import METRICS
+    from explain_core import listing
 
-    for metric in METRICS.values():
-        needs = f" · needs {', '.join(sorted(metric.needs))}" if metric.needs else ""
-        typer.echo(f"{metric.name} · {metric.title}: {metric.summary}")
-        typer.echo(
-            f"    of a {metric.of}, {metric.better} is better{needs} · about {metric.cost(metric.params()):g} units "
-            f"a picture besides explaining it · {metric.citation}"
-        )
-        _list_knobs(metric.name, metric.params)
+    _tell(listing.metrics())
 
 
 @shell.command()
 def protocols() -> None:
     """List the papers' tables and figures that can be run."""
-    from explain_core.protocols import PROTOCOLS
+    from explain_core import listing
 
-    for protocol in PROTOCOLS.values():
-        typer.echo(f"{protocol.name} · {protocol.title}: {protocol.summary}")
-        typer.echo(f"    --data {protocol.data} · {protocol.n} pictures · {protocol.setting} · {protocol.citation}")
-        if protocol.methods:
-            typer.echo(f"    methods {', '.join(protocol.methods)}")
-        _list_knobs(protocol.name, protocol.params)
+    _tell(listing.protocols())
 
 
 @shell.command()
 def methods() -> None:
     """List the methods, what they cost and their parameters."""
-    from explain_core.methods import METHODS
+    from explain_core import listing
 
-    for method in METHODS.values():
-        default = "" if method.default_rho is None else f" (default {method.default_rho:g})"
-        typer.echo(f"{method.name} · {method.title}: {method.summary}")
-        typer.echo(f"    rho {method.rho}{default} · about {method.cost(method.params()):g} units · {method.citation}")
-        _list_knobs(method.name, method.params)
+    _tell(listing.methods())
 
 
-def _list_knobs(owner: str, params: type[Params]) -> None:
-    from explain_core.params import knobs
-
-    for knob in knobs(params):
-        value = "auto" if knob.default is None else knob.default
-        typer.echo(f"    --set {owner}.{knob.name}={value}  {knob.help}")
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line)
 
 
 @shell.command()
@@ -255,7 +304,7 @@ def bench(
     if file:
         _check_writable(file.parent)
     from explain_core import export
-    from explain_core.asked import knobs_from, methods_named, size_from
+    from explain_core.asked import applying, knobs_from, methods_named, size_from
     from explain_core.bench import bench, table
     from explain_core.engine.library import choose_device
     from explain_core.models.zoo import load_model
@@ -266,24 +315,11 @@ def bench(
     with _progress(f"{rounds} rounds") as (show, say):
         loaded = load_model(model).to(where)
         if not method:
-            knobs = _applying(knobs, loaded, say)
+            knobs = applying(knobs, loaded, say)
         report = bench(loaded, knobs, batch=batch, size=pixels, rounds=rounds, threads=threads, on_progress=show)
     typer.echo(table(report))
     if file:
         export.write(file, export.json_line(report.as_dict()).encode())
-
-
-def _applying(
-    knobs: Mapping[str, dict[str, Any]], model: Classifier, say: Callable[[str], None]
-) -> dict[str, dict[str, Any]]:
-    """All methods were meant, so those that cannot explain this model are left out and named, and no fault."""
-    from explain_core.methods import METHODS
-
-    why = {name: METHODS[name].cannot(model) for name in knobs}
-    for name, reason in why.items():
-        if reason:
-            say(f"without {name}: {reason}")
-    return {name: given for name, given in knobs.items() if not why[name]}
 
 
 def _check_writable(out: Path) -> None:
@@ -328,19 +364,6 @@ def _progress(label: str) -> Iterator[tuple[Callable[[float], None], Callable[[s
             console.print(f"rhoscope: {_one_line(text)}", soft_wrap=True, markup=False, highlight=False)
 
         yield show, say
-
-
-def _summary(done: Done, out: Path) -> None:
-    for line in done.results:
-        after = "" if line["p_target_after"] is None else f" → {line['p_target_after']:.3f}"
-        rmse = "" if line["rmse"] is None else f"  rmse {line['rmse']:.4f}"
-        typer.echo(
-            f"{line['file'].removesuffix('.npz')}  {line['target_name']} {line['p_target_before']:.3f}{after}{rmse}"
-            f"  {line['units']:.1f} units"
-        )
-    left_out = f"; {len(done.faults)} left out, see above" if done.faults else ""
-    count = len(done.results)
-    typer.echo(f"{count} result{'' if count == 1 else 's'} in {out / 'explanations.jsonl'}{left_out}")
 
 
 def _one_line(text: object) -> str:

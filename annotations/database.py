@@ -8,7 +8,6 @@ finds it taken waits.  `open_database` brings the tables up to date.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from annotations.workspace import database_url
 from explain_core.errors import StoreError
 
 HEAD = "0001"
@@ -27,20 +27,6 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 PATIENCE_S = 30
 FORM = "give RHOSCOPE_DB such as sqlite:////folder/file.db or postgresql+psycopg://user@host/name"
 _WRITES = {"rhoscope_writes": True}
-
-
-def home() -> Path:
-    """The workspace: the database, the worker's lock and log, and the folders of runs."""
-    return Path(os.environ.get("RHOSCOPE_HOME") or Path.home() / ".rhoscope").expanduser().absolute()
-
-
-def runs_folder() -> Path:
-    """Where runs started from the page are kept: RHOSCOPE_RUNS, or a folder of the workspace."""
-    return Path(os.environ.get("RHOSCOPE_RUNS") or home() / "runs").expanduser().absolute()
-
-
-def database_url() -> str:
-    return os.environ.get("RHOSCOPE_DB") or f"sqlite:///{home() / 'rhoscope.db'}"
 
 
 class Database:

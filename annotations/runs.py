@@ -23,8 +23,9 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from annotations.database import Database, runs_folder
+from annotations.database import Database
 from annotations.tables import MetricRow, RunRow
+from annotations.workspace import runs_folder
 from explain_core.errors import InputError, suggest
 from explain_core.records import UNDER_WAY, Run, RunState
 

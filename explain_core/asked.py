@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from explain_core.data.images import SUFFIXES
 from explain_core.errors import InputError, ParamError, suggest
 from explain_core.methods import METHODS, get_method
 from explain_core.methods.base import Method
+from explain_core.models.classifier import Classifier
 from explain_core.params import Params, check_rho
 
 Rhos = tuple[float | None, ...]
@@ -102,3 +103,14 @@ def _typed(name: str, schema: type[Params], given: Mapping[str, str]) -> dict[st
     except ParamError as error:
         raise ParamError(f"{name}: {error}") from None
     return {knob: built[knob] for knob in given}
+
+
+def applying(
+    knobs: Mapping[str, dict[str, Any]], model: Classifier, say: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """All methods were meant, so those that cannot explain this model are left out and named, and no fault."""
+    why = {name: METHODS[name].cannot(model) for name in knobs}
+    for name, reason in why.items():
+        if reason:
+            say(f"without {name}: {reason}")
+    return {name: given for name, given in knobs.items() if not why[name]}

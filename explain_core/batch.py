@@ -7,7 +7,7 @@ method that fails is reported and left out; everything else is done.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from explain_core.api import explain
 from explain_core.asked import Asked, rhos_for
 from explain_core.data.images import fit, read_picture
 from explain_core.errors import RhoscopeError
-from explain_core.export import Ledger, folder_name, record, write_answer
+from explain_core.export import LEDGER, Ledger, folder_name, record, write_answer
 from explain_core.methods import METHODS
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier
@@ -38,6 +38,19 @@ class Done:
 
     results: list[dict[str, Any]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+
+    def lines(self, out: Path) -> Iterator[str]:
+        """The same for a shell."""
+        for line in self.results:
+            after = "" if line["p_target_after"] is None else f" → {line['p_target_after']:.3f}"
+            rmse = "" if line["rmse"] is None else f"  rmse {line['rmse']:.4f}"
+            yield (
+                f"{line['file'].removesuffix('.npz')}  {line['target_name']} {line['p_target_before']:.3f}{after}{rmse}"
+                f"  {line['units']:.1f} units"
+            )
+        left_out = f"; {len(self.faults)} left out, see above" if self.faults else ""
+        count = len(self.results)
+        yield f"{count} result{'' if count == 1 else 's'} in {out / LEDGER}{left_out}"
 
 
 @dataclass(frozen=True)

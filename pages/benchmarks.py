@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from annotations.workspace import runs_folder
 from explain_core.errors import RhoscopeError
 from explain_core.evaluation import tables
-from explain_core.evaluation.launch import results_folder
 from explain_core.evaluation.result import read_results
 from explain_core.protocols import PROTOCOLS
 from pages.parts import benchmark_figures as figures
@@ -35,7 +35,7 @@ def page() -> None:
 
 
 def show_results() -> None:
-    files = {path.stem: path for folder in (SHIPPED, results_folder()) for path in sorted(folder.glob("*.json"))}
+    files = {path.stem: path for folder in (SHIPPED, runs_folder()) for path in sorted(folder.glob("*.json"))}
     if not files:
         st.info("No results yet: start one beside this, or run `rhoscope evaluate`.", icon=":material/info:")
         return

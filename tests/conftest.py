@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -151,6 +151,16 @@ def any_tiny(request: pytest.FixtureRequest) -> Classifier:
 def rng() -> torch.Generator:
     """A generator of the test's own."""
     return torch.Generator().manual_seed(7)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_workspace_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test touches the database and the runs of whoever starts the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RHOSCOPE_HOME", str(tmp_path_factory.mktemp("home")))
+        for name in ("RHOSCOPE_DB", "RHOSCOPE_RUNS"):
+            patch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

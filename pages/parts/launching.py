@@ -6,12 +6,14 @@ import re
 
 import streamlit as st
 
+from annotations.workspace import runs_folder
 from explain_core.errors import RhoscopeError
 from explain_core.evaluation.asked import arms_asked
-from explain_core.evaluation.launch import Evaluation, evaluations, results_folder
+from explain_core.evaluation.found import KIND, adopt
 from explain_core.methods import METHODS
 from explain_core.metrics import METRICS
 from explain_core.protocols import PROTOCOLS
+from pages.parts import runs
 
 SAFE = re.compile(r"[\w.\-]{1,80}")
 
@@ -82,48 +84,22 @@ def _launch(
     if not SAFE.fullmatch(name):
         st.error(f"Name {name!r}: letters, digits, dots and dashes, at most 80.")
         return
-    arguments = [asked, "--data", data, "--n", str(n), "--seed", str(seed)]
-    for option, values in (("--model", models), ("--method", methods), ("--set", settings)):
-        for value in values:
-            arguments += [option, value]
+    spec = {"name": asked, "data": data, "models": models, "methods": methods, "settings": settings, "rho": None,
+            "n": n, "seed": seed}  # fmt: skip
     try:
-        Evaluation(results_folder() / f"{name}.json").start(arguments)
-    except (RhoscopeError, OSError) as error:
+        runs.store().submit(KIND, spec, title=name, out=runs_folder() / f"{name}.run")
+        runs.set_going()
+    except RhoscopeError as error:
         st.error(str(error))
     else:
         st.toast(f"{name} was started.")
 
 
 def watch() -> None:
-    """What is under way or was stopped, with its progress; drawn again every two seconds while something runs."""
-    waiting = [found for found in evaluations(results_folder()) if found.state != "done"]
-    st.fragment(_watch, run_every=2.0 if any(found.state == "running" for found in waiting) else None)()
-
-
-def _watch() -> None:
-    waiting = [found for found in evaluations(results_folder()) if found.state != "done"]
-    if len(waiting) < st.session_state.get("bench-waiting", 0):
-        st.session_state["bench-waiting"] = len(waiting)
-        st.rerun()
-    st.session_state["bench-waiting"] = len(waiting)
-    for found in waiting:
-        _show(found)
-
-
-def _show(found: Evaluation) -> None:
-    running = found.state == "running"
-    with st.container(border=True):
-        st.progress(found.progress, text=f"{found.name}: {'running' if running else 'stopped'}")
-        with st.container(horizontal=True):
-            if running and st.button("Cancel", key=f"cancel-{found.name}"):
-                found.cancel()
-                st.rerun()
-            if not running and st.button("Continue", key=f"continue-{found.name}"):
-                try:
-                    found.resume()
-                except RhoscopeError as error:
-                    st.error(str(error))
-                st.rerun()
-        if found.log:
-            with st.expander("What it said", expanded=not running):
-                st.code(found.log, language=None, wrap_lines=True)
+    """What is under way or was stopped, also what an earlier version or a shell left in the folder of results."""
+    try:
+        adopt(runs.store(), runs_folder())
+    except (RhoscopeError, OSError) as error:
+        st.error(str(error))
+    else:
+        runs.watch(KIND)

@@ -88,6 +88,7 @@ def app(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     log = tmp_path_factory.mktemp("app") / "log"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment["RHOSCOPE_WORKSPACE"] = str(workspace(tmp_path_factory.mktemp("workspace")))
+    environment["RHOSCOPE_HOME"] = str(tmp_path_factory.mktemp("home"))
     environment["RHOSCOPE_RUNS"] = str(results(tmp_path_factory.mktemp("results")))
     command = [sys.executable, str(Path(__file__).with_name("serve.py")), str(port), str(counter)]
     with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out) as served:
