@@ -5,9 +5,12 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
+import typer.core
 import typer.main
 from PIL import Image
 
@@ -18,9 +21,20 @@ from explain_core.models.zoo import FORMS
 from explain_core.protocols import PROTOCOLS
 from tests.test_architecture import SOURCES
 
+
+def commands(group: typer.core.TyperGroup, above: str = "") -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    """Every command by its whole name, also those of groups."""
+    for command in group.commands.values():
+        name = f"{above}{command.name}"
+        if isinstance(command, typer.core.TyperGroup):
+            yield from commands(command, f"{name} ")
+        else:
+            yield name, cast(typer.core.TyperCommand, command)
+
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(path.relative_to(ROOT) for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-COMMANDS = {str(command.name): command for command in typer.main.get_group(shell).commands.values()}
+COMMANDS = dict(commands(typer.main.get_group(shell)))
 
 
 def text(page: str) -> str:

@@ -15,8 +15,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import delete, select, text
 
-from annotations.database import HEAD, MIGRATIONS, Database, database_url, home, open_database, runs_folder
+from annotations.database import HEAD, MIGRATIONS, Database, open_database
 from annotations.tables import Base, ModelRow, RunRow
+from annotations.workspace import database_url, home, runs_folder
 from explain_core.errors import StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
