@@ -13,8 +13,7 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from io import TextIOWrapper
@@ -29,6 +28,7 @@ from explain_core.errors import InputError, OutputError, RhoscopeError
 from explain_core.runs import commands
 from explain_core.runs.beside import start_worker
 from explain_core.runs.kinds import Kind, by_name
+from explain_core.terminal import one_line, progress_bar
 
 if TYPE_CHECKING:
     from annotations.runs import RunStore
@@ -153,7 +153,7 @@ def explain(
     files = pictures_in(images)
     knobs = knobs_from(methods_named(method or ()), settings or ())
     asked = Asked(knobs, target, tuple(map(rho_from, rho or ())), seed)
-    with _progress(f"{len(files)} pictures, {len(knobs)} methods") as (show, say):
+    with progress_bar(f"{len(files)} pictures, {len(knobs)} methods") as (show, say):
         loaded = load_model(model).to(where)
         if not method:
             asked = replace(asked, knobs=applying(knobs, loaded, say))
@@ -189,7 +189,7 @@ def evaluate(
     from explain_core.evaluation.long import measure
     from explain_core.evaluation.result import lines
 
-    with _progress(name) as (show, say):
+    with progress_bar(name) as (show, say):
         study = study_asked(
             name, data, model or ["demo"], method or (), settings or (), rho_from(rho), n, seed, device.value
         )
@@ -218,7 +218,7 @@ def train(
     asked = load_recipe(recipe, settings or ())
     if started(out) and not resume:
         raise InputError(f"{out} holds a training run: add --resume to go on with it, or give another folder.")
-    with _progress(asked.title or recipe) as (show, say):
+    with progress_bar(asked.title or recipe) as (show, say):
         done = train(asked, data, out, n=n, device=device.value, listener=Alone(show))
         for name, value in done.figures.items():
             say(f"{name}: {value:.4f}")
@@ -312,7 +312,7 @@ def bench(
     where = choose_device(device.value)
     pixels = size_from(size) if size else None
     knobs = knobs_from(methods_named(method or ()), settings or ())
-    with _progress(f"{rounds} rounds") as (show, say):
+    with progress_bar(f"{rounds} rounds") as (show, say):
         loaded = load_model(model).to(where)
         if not method:
             knobs = applying(knobs, loaded, say)
@@ -347,29 +347,6 @@ def _folder(path: Path) -> Path:
     return path.resolve()
 
 
-@contextmanager
-def _progress(label: str) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
-    """A bar on stderr where that is a terminal; gives what moves it, and what says a line above it."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(label, total=1.0)
-
-        def show(share: float) -> None:
-            progress.update(task, completed=share)
-
-        def say(text: str) -> None:
-            console.print(f"rhoscope: {_one_line(text)}", soft_wrap=True, markup=False, highlight=False)
-
-        yield show, say
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code: 0, 2 for what the user can mend, 1 for what we must, 130 for Ctrl-C."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -383,13 +360,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         message = error.format_message() if isinstance(error, typer.TyperException) else error
-        return _complain(_one_line(message), USER_FAULT)
+        return _complain(one_line(message), USER_FAULT)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:
         if debug:
             raise
-        what = _one_line(f"{type(error).__name__}: {error}")
+        what = one_line(f"{type(error).__name__}: {error}")
         return _complain(f"unexpected {what} (rhoscope --debug shows where)", OUR_FAULT)
     if code == INTERRUPTED:  # Typer turns Ctrl-C into a silent exit
         return _complain("interrupted; what was finished is written.", INTERRUPTED)
