@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,13 +52,16 @@ class Listener(Protocol):
 
 
 class Alone:
-    """Nobody follows."""
+    """Nobody follows; `show` may move a bar."""
+
+    def __init__(self, show: Callable[[float], None] = lambda _: None) -> None:
+        self.show = show
 
     def progress(self, share: float, note: str) -> None:
-        """Nobody is told."""
+        self.show(share)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Nobody is told."""
+        """Nobody is told; the folder has them."""
 
     def cancelled(self) -> bool:
         return False

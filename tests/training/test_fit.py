@@ -83,6 +83,7 @@ class Stopping(Alone):
     """Cancels after some steps."""
 
     def __init__(self, after: int) -> None:
+        super().__init__()
         self.left = after
 
     def cancelled(self) -> bool:
