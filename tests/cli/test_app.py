@@ -6,21 +6,26 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cli import main
+from explain_core.runs import beside
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
+def handed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[tuple[list[str], dict[str, str]]]]:
     """What the process would become: the one thing that cannot be run inside a test."""
+    monkeypatch.setenv("RHOSCOPE_HOME", str(tmp_path / "home"))
     seen: list[tuple[list[str], dict[str, str]]] = []
     monkeypatch.setattr(os, "execve", lambda _path, arguments, environment: seen.append((arguments, environment)))
-    return seen
+    yield seen
+    for worker in beside._started:
+        worker.wait()
 
 
 def free_port() -> int:
@@ -36,6 +41,7 @@ def test_settings_reach_the_page(handed_over: list[tuple[list[str], dict[str, st
     assert "--server.address=127.0.0.1" in arguments
     assert f"--server.port={port}" in arguments
     assert environment["RHOSCOPE_PORT"] == str(port)
+    assert (tmp_path / "home" / beside.LOG).exists()  # a worker was started beside it
     assert environment["RHOSCOPE_ALLOW_CODE"] == environment["RHOSCOPE_WORKSPACE"] == str(tmp_path)
 
 
