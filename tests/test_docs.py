@@ -17,6 +17,7 @@ from PIL import Image
 from cli import shell
 from explain_core.methods import METHODS
 from explain_core.metrics import METRICS
+from explain_core.models.architectures import ARCHITECTURES
 from explain_core.models.zoo import FORMS
 from explain_core.protocols import PROTOCOLS
 from tests.test_architecture import SOURCES
@@ -54,6 +55,11 @@ def test_a_metric_has_its_line(name: str) -> None:
 @pytest.mark.parametrize("name", list(PROTOCOLS))
 def test_a_protocol_has_its_line(name: str) -> None:
     assert f"| `{name}`" in text("docs/benchmarks.md")
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_an_architecture_has_its_line(name: str) -> None:
+    assert f"| `{name}`" in text("docs/models.md")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

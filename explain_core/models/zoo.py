@@ -5,6 +5,8 @@
     torchvision/NAME@FILE.safetensors      a state dict
     timm/NAME@FILE                         where timm is installed
     preact-resnet44@FILE, preact-resnet44-hhrelu@FILE
+    trained:FOLDER                         trained here
+    registry/NAME, registry/NAME@VERSION   registered, in the workspace
     FILE.py:FUNCTION, FILE.py:FUNCTION@WEIGHTS
 
 To add a family: write its builder in `explain_core/models/`, and its row in MODELS.
@@ -31,13 +33,14 @@ CODE = re.compile(r"(?P<file>[^@]+?\.py):(?P<function>[A-Za-z_]\w*)(?:@(?P<weigh
 
 @dataclass(frozen=True)
 class Family:
-    """A row of MODELS; `build` takes the spec, the NAME and the FILE where there is one."""
+    """A row of MODELS; `build` takes the spec, the NAME and the FILE (or FOLDER, or VERSION) where there is one."""
 
     form: str
     help: str
     build: Callable[[str, str, Path | None], Classifier]
     name: Need = "never"
     file: Need = "never"
+    folder: Need = "never"
 
 
 def _demo(spec: str, _name: str, _file: Path | None) -> Classifier:
@@ -68,6 +71,18 @@ def _preact(spec: str, _name: str, file: Path | None) -> Classifier:
     return preact_classifier(spec, file or Path(), activation)
 
 
+def _trained(spec: str, _name: str, folder: Path | None) -> Classifier:
+    from explain_core.models.trained import load_trained
+
+    return load_trained(folder or Path(), spec)
+
+
+def _registry(spec: str, name: str, version: Path | None) -> Classifier:
+    from explain_core.models.registry import registry_classifier
+
+    return registry_classifier(spec, name, str(version) if version else None)
+
+
 MODELS: dict[str, Family] = {
     "demo": Family("demo", "Finds lesions in synthetic mammograms; ships with Rhoscope.", _demo),
     "demo-shortcut": Family("demo-shortcut", "The same, but trained to cheat by a film marker.", _demo),
@@ -85,6 +100,16 @@ MODELS: dict[str, Family] = {
     "preact-resnet44-hhrelu": Family(
         "preact-resnet44-hhrelu@FILE", "The same, with the half-Huber ReLU.", _preact, file="must"
     ),
+    "trained": Family(
+        "trained:FOLDER", "A network trained here: a folder of weights and a card.", _trained, folder="must"
+    ),
+    "registry": Family(
+        "registry/NAME[@VERSION]",
+        "A registered model of the workspace; without a version, its newest.",
+        _registry,
+        name="must",
+        file="may",
+    ),
 }
 
 FORMS: dict[str, str] = {row.form: row.help for row in MODELS.values()} | {
@@ -94,11 +119,13 @@ FORMS: dict[str, str] = {row.form: row.help for row in MODELS.values()} | {
 
 
 def known_specs() -> tuple[str, ...]:
-    """Specs that can be chosen as they are: the embedded models, and torchvision's by name."""
+    """Specs that can be chosen as they are: the embedded models, registered ones, and torchvision's by name."""
+    from explain_core.models.registry import registered
     from explain_core.models.torchvision_nets import names
 
-    embedded = [name for name, row in MODELS.items() if row.name == row.file == "never"]
-    return (*embedded, *(f"torchvision/{name}" for name in names()))
+    embedded = [name for name, row in MODELS.items() if row.name == row.file == row.folder == "never"]
+    newest = {entry.name: entry.spec for entry in registered()}
+    return (*embedded, *newest.values(), *(f"torchvision/{name}" for name in names()))
 
 
 def load_model(spec: str | Classifier, *, allow_code: Path | Literal["anywhere"] | None = ANYWHERE) -> Classifier:
@@ -111,6 +138,9 @@ def load_model(spec: str | Classifier, *, allow_code: Path | Literal["anywhere"]
         return spec
     if not isinstance(spec, str):
         raise SpecError(f"A {type(spec).__name__} is no model spec; give a text, or wrap the network in a Classifier.")
+    family, _, folder = spec.partition(":")
+    if folder and family in MODELS and MODELS[family].folder == "must":
+        return channels_last(MODELS[family].build(spec, "", _path(folder)))
     code = CODE.fullmatch(spec)
     if code:
         return _load_code(spec, code, allow_code)
@@ -119,7 +149,7 @@ def load_model(spec: str | Classifier, *, allow_code: Path | Literal["anywhere"]
     if family not in MODELS:
         raise _unknown(spec, family)
     row = MODELS[family]
-    for need, given, full in ((row.name, slash, name), (row.file, at, file)):
+    for need, given, full in ((row.name, slash, name), (row.file, at, file), (row.folder, "", "")):
         if (need == "must" and not full) or (need == "never" and given) or (given and not full):
             raise SpecError(f"Model {spec!r}: the form is {row.form}.")
     return channels_last(row.build(spec, name, _path(file) if at else None).eval())
