@@ -71,19 +71,20 @@ class _Rectified(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, call: Call, plain: bool, mode: Rectifying) -> Tensor:
         slope = None if plain else slope_of(call, x)
         y = call(x)
-        ctx.save_for_backward(y > 0 if slope is None else slope)
-        ctx.mode = mode
+        ctx.save_for_backward(y if slope is None else slope)
+        ctx.mode, ctx.plain = mode, plain
         if y is x:
             ctx.mark_dirty(x)
         return y
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
-        (slope,), (arrived,) = ctx.saved_tensors, grads
-        if ctx.mode.rule == "ordinary":
-            return arrived * slope, None, None, None
-        arrived = arrived.clamp(min=0)
-        return (arrived if ctx.mode.rule == "deconvnet" else arrived * slope), None, None, None
+        (kept,), (arrived,) = ctx.saved_tensors, grads
+        if ctx.mode.rule == "deconvnet":
+            return arrived.clamp(min=0), None, None, None
+        # A plain rectifier's derivative is read off its own output, in one pass over memory, as PyTorch does.
+        sloped = torch.ops.aten.threshold_backward(arrived, kept, 0) if ctx.plain else arrived * kept
+        return (sloped.clamp_(min=0) if ctx.mode.rule == "guided" else sloped), None, None, None
 
 
 def slope_of(call: Call, x: Tensor) -> Tensor:
