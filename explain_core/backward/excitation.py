@@ -110,8 +110,19 @@ def share(excite: Call, a: Tensor, r: Tensor) -> Tensor:
     with torch.enable_grad():
         leaf = a.detach().requires_grad_()
         z = excite(leaf)
-    (back,) = torch.autograd.grad(z, leaf, torch.where(z > 0, r / z, 0.0))
-    return a * back
+    (back,) = torch.autograd.grad(z, leaf, rate(r, z))
+    return back.mul_(a)
+
+
+def rate(r: Tensor, z: Tensor) -> Tensor:
+    """r / z where z is above 0, else 0."""
+    return where_active(r / z, z)
+
+
+def where_active(r: Tensor, y: Tensor) -> Tensor:
+    """r where y is above 0, else 0, whatever r is there; in one pass over memory."""
+    chosen: Tensor = torch.ops.aten.threshold_backward(r, y, 0)
+    return chosen
 
 
 class _Shared(torch.autograd.Function):
@@ -134,7 +145,7 @@ class _Passed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, call: Call, active: bool) -> Tensor:
         y = call(a)
-        ctx.save_for_backward(*([y > 0] if active else []))
+        ctx.save_for_backward(*([y] if active else []))
         ctx.shape = a.shape
         if y is a:
             ctx.mark_dirty(a)
@@ -143,8 +154,8 @@ class _Passed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (r,) = grads
-        for active in ctx.saved_tensors:
-            r = r * active
+        for y in ctx.saved_tensors:
+            r = where_active(r, y)
         return r.sum_to_size(ctx.shape), None, None
 
 
@@ -162,9 +173,8 @@ class _Summed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         (a, b), (r,) = ctx.saved_tensors, grads
-        total = a + b
-        rate = torch.where(total > 0, r / total, 0.0)
-        return (a * rate).sum_to_size(a.shape), (b * rate).sum_to_size(b.shape), None
+        shared = rate(r, a + b)
+        return (a * shared).sum_to_size(a.shape), (b * shared).sum_to_size(b.shape), None
 
 
 def _bound(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any, Any, tuple[Any, ...], dict[str, Any]]:
