@@ -13,6 +13,7 @@ taken for lost and comes back can change nothing.
 from __future__ import annotations
 
 import math
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -34,6 +35,7 @@ Curve = tuple[list[int], list[float | None]]
 Point = tuple[int, Mapping[str, float]]
 MOST_LOSSES = 3
 """So often may a run's worker be lost before the run is taken for the cause."""
+DEVICE = r"auto|cpu|cuda(:\d+)?"
 LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 _FIELDS = [item.name for item in fields(Run)]
 
@@ -55,6 +57,8 @@ class RunStore:
         self, kind: str, spec: Mapping[str, Any], *, title: str, out: Path | None = None, wants: str = "auto"
     ) -> Run:
         """A new run that waits; its folder `out` belongs to no other run under way."""
+        if not re.fullmatch(DEVICE, wants):
+            raise InputError(f"Device {wants!r}: it must be auto, cpu, cuda or cuda:N.")
         name = "".join(secrets.choice(LETTERS) for _ in range(8))
         place = str((out or runs_folder() / name).absolute())
         with self._database.write() as session:

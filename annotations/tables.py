@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, Dialect, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, configure_mappers, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from explain_core.records import RunState
@@ -111,3 +111,6 @@ class DatasetRow(Base):
     n: Mapped[int]
     manifest: Mapped[dict[str, Any]]
     created: Mapped[datetime]
+
+
+configure_mappers()  # now, and not in each process that is forked from one that has this module

@@ -46,8 +46,8 @@ class Worker:
         self._children: list[_Child] = []
         self._due, self._asked_to_stop = 0.0, 0
         self._start = multiprocessing.get_context("forkserver")
-        # A fresh process for each run, forked where these are imported already; torch is not.
-        self._start.set_forkserver_preload([carry_out.__module__, type(store).__module__, "typer"])
+        # A fresh process for each run, forked where what this one has imported is imported already: torch is not.
+        self._start.set_forkserver_preload([name for name in sys.modules if name != "__main__"])
 
     def run(self, *, most: int | None = None, until_idle: bool = False) -> int:
         """Works until it is asked to stop, or `most` runs were started, or nothing is left; returns how many ended.

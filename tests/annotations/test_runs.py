@@ -180,6 +180,8 @@ def test_two_runs_never_share_a_folder(store: RunStore, tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_said(store: RunStore, running: Run) -> None:
+    with pytest.raises(InputError, match="Device 'tpu'"):
+        store.submit("count", {}, title="x", wants="tpu")
     with pytest.raises(InputError, match="No run 'zzz'"):
         store.get("zzz")
     with pytest.raises(InputError, match="No run ''"):

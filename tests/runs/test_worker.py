@@ -16,6 +16,7 @@ import pytest
 from annotations.database import open_database
 from annotations.runs import RunStore
 from explain_core.records import Run
+from tests.annotations.server import postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = Path(__file__).with_name("work.py")
@@ -36,8 +37,8 @@ def until(condition: Callable[[], bool], what: str) -> None:
 class Bench:
     """A table of runs, a ledger that they write, and a gate that some wait at."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.url = folder, f"sqlite:///{folder / 'rhoscope.db'}"
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder, self.url = folder, url
         self.database = open_database(self.url)
         self.store = RunStore(self.database)
         self.gate = folder / "gate"
@@ -60,8 +61,16 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'rhoscope.db'}"
+    else:
+        yield from postgres()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, url: str) -> Iterator[Bench]:
+    made = Bench(tmp_path, url)
     yield made
     made.database.engine.dispose()
 
@@ -91,6 +100,7 @@ def ended(*workers: Started) -> list[int]:
     return [int(text) for text in said]
 
 
+@pytest.mark.parametrize("url", ["sqlite", "postgres"], indirect=True)
 def test_two_workers_on_one_queue_execute_each_run_once(bench: Bench, start: Start) -> None:
     runs = [bench.submit("short", number=number) for number in range(SHORT_RUNS)]
     counts = ended(start(at_once=4), start(at_once=4))
