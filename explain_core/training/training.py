@@ -33,6 +33,7 @@ from explain_core.training.fit import Alone, Listener, Training, evaluate
 from explain_core.training.pictures import Pictures, class_names
 from explain_core.training.processes import Processes, joined
 from explain_core.training.recipe import Recipe
+from explain_core.training.terms import TERMS
 
 NETWORK, RECIPE, LOCK = "network", "recipe.toml", "lock"
 
@@ -99,10 +100,12 @@ def split(recipe: Recipe, items: DataSet) -> tuple[Pictures, Pictures | None]:
     if len(found) > len(names):
         raise DataError(f"input.classes names {len(names)} classes, but {items.spec} has {len(found)}; name them all.")
     input = InputSpec(recipe.input.channels, (recipe.input.size,) * 2, recipe.input.resize)
+    larger = max((side for name, knobs in recipe.terms.items() if (side := TERMS[name].reads(knobs))), default=None)
+    read = InputSpec(recipe.input.channels, (larger,) * 2) if larger else input
     if not recipe.schedule.validation:
-        return Pictures.of(items, input, names), None
+        return Pictures.of(items, read, names), None
     held_out, learnt = items.split(recipe.schedule.validation, recipe.schedule.seed)
-    return Pictures.of(learnt, input, names), Pictures.of(held_out, input, names)
+    return Pictures.of(learnt, read, names), Pictures.of(held_out, input, names)
 
 
 def network(recipe: Recipe, pictures: Pictures, device: torch.device) -> Classifier:

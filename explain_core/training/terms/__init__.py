@@ -24,6 +24,7 @@ from explain_core.training.terms.base import Setting, Term, TermRow
 __all__ = ["TERMS", "Setting", "Term", "TermRow", "get_term"]
 
 ROWS: tuple[TermRow, ...] = (
+    augment.RANDOM_SCALE,
     augment.CROP_AND_FLIP,
     adversarial.ROW,
     noise.GAUSSIAN,

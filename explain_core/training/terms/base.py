@@ -17,6 +17,10 @@ from explain_core.params import Params
 from explain_core.training.batch import Batch, Seen
 
 
+def as_they_are(_params: Any) -> None:
+    """Pictures of the network's own size."""
+
+
 def alone(values: Tensor) -> Tensor:
     """The average over processes where there is one."""
     return values
@@ -76,7 +80,11 @@ class Term:
 
 @dataclass(frozen=True)
 class TermRow:
-    """A row of TERMS.  `mixed` tells whether the term may run in bfloat16, which was measured, not assumed."""
+    """A row of TERMS.
+
+    `mixed` tells whether the term may run in bfloat16, which was measured, not assumed; `reads` gives the sides of
+    the larger pictures that the term wants, which it brings down to the network's size itself.
+    """
 
     name: str
     title: str
@@ -85,3 +93,5 @@ class TermRow:
     params: type[Params]
     build: Callable[[Any, Setting], Term]
     mixed: bool = True
+    passes: Callable[[Any], float] = no_passes
+    reads: Callable[[Any], int | None] = as_they_are

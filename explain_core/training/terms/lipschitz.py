@@ -45,7 +45,7 @@ class LipschitzParams(Params):
         str, Choice(("true class", "difference", "sum")), "Which one: tandem is the difference, or the sum."
     ] = "difference"
     psi: Annotated[str, Choice(("adaptive", "fixed")), "Whether ψ follows the classification loss."] = "adaptive"
-    psi_0: Annotated[float, Range(1e-4, 1e6, log=True), "ψ, or k_ψ0 where it adapts."] = 220.0
+    psi_0: Annotated[float, Range(1e-4, 1e8, log=True), "ψ, or k_ψ0 where it adapts."] = 220.0
     pace: Annotated[float, Range(1e-4, 1, log=True), "k_ψ: how fast ψ adapts."] = 0.02
     better: Annotated[float, Range(0, 10), "ε_better: the fastest rise, where the loss is below its target."] = 1.0
     worse: Annotated[float, Range(0, 10), "ε_worse: the fastest fall, where it is above."] = 0.01
@@ -142,4 +142,5 @@ ROW = TermRow(
     params=LipschitzParams,
     build=Lipschitz,
     mixed=False,
+    passes=lambda params: 2.0 * params.outputs,  # the gradient, and its own on the way back
 )
