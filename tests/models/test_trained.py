@@ -135,6 +135,24 @@ def test_a_disk_that_fills_up_leaves_the_earlier_network(mlp: Path, monkeypatch:
     assert [path.name for path in mlp.parent.iterdir()] == ["net"]
 
 
+def test_an_earlier_network_returns_where_the_later_cannot_take_its_place(
+    mlp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, moves = Path.rename, list[Path]()
+
+    def second_fails(self: Path, target: Path) -> Path:
+        moves.append(self)
+        if len(moves) == 2:
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", second_fails)
+    with pytest.raises(OutputError, match="Input/output error"):
+        write_trained(mlp, model("mlp", side=4), replace(card("mlp"), seed=4))
+    assert read_card(mlp).card.seed == 3
+    assert [path.name for path in mlp.parent.iterdir()] == ["net"]
+
+
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
@@ -205,6 +223,7 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda folder: edit(folder, channels=2), "2 channels"),
     (lambda folder: edit(folder, size=[4]), "height and width"),
     (lambda folder: edit(folder, size=[4, 10**9]), "1 to 65536"),
+    (lambda folder: edit(folder, size=[4, True]), "a whole number of pixels"),
     (lambda folder: edit(folder, size=[4, 5]), "has shape"),
     (lambda folder: edit(folder, std=[math.nan]), "finite numbers"),
     (lambda folder: edit(folder, std=[0.0]), "it must be positive"),

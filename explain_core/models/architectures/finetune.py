@@ -59,11 +59,10 @@ def _finetune(p: FinetuneParams, shape: Shape) -> nn.Module:
 
 def _pretrained(p: FinetuneParams, _shape: Shape, net: nn.Module) -> None:
     """Everything but the head; raises SpecError, DownloadError or WeightsError."""
-    head = class_axes(partial(network, p.name, _side(p)))
     drawn = net.state_dict()
-    body = {key: tensor for key, tensor in pretrained(p.name, p.file).items() if key not in head}
+    head = {key: drawn[key] for key in class_axes(partial(network, p.name, _side(p)))}
     source = str(p.file) if p.file else f"torchvision/{p.name}"
-    fill(net, {**body, **{key: drawn[key] for key in head}}, source, f"torchvision/{p.name}")
+    fill(net, {**pretrained(p.name, p.file), **head}, source, f"torchvision/{p.name}")
 
 
 def _normalisation(p: FinetuneParams) -> Normalisation:

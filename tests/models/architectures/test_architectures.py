@@ -172,6 +172,12 @@ def test_a_block_starts_as_its_shortcut() -> None:
         assert torch.equal(block(x), x if block.shortcut is None else block.shortcut(block.pre(x)))
 
 
+def test_the_half_huber_knob_means_d_of_one() -> None:
+    net = build("one-layer", {"activation": "hhrelu"}, Shape(1, (5, 5), 2))
+    activation = net.get_submodule("1")
+    assert activation(torch.tensor([-1.0, 0.25, 0.5, 1.0])).tolist() == [0, 0.0625, 0.25, 0.75]
+
+
 def test_weights_come_from_the_global_seed() -> None:
     made = []
     for seed in (1, 1, 2):
