@@ -158,4 +158,5 @@ ROW = TermRow(
     citation="AE §III-B; Madry et al., ICLR 2018 (linf).",
     params=AdversarialParams,
     build=Adversarial,
+    passes=lambda params: params.share * params.steps,
 )

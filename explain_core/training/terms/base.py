@@ -78,12 +78,18 @@ class Term:
         """Takes up what `state` gave."""
 
 
+def no_passes(_params: Any) -> float:
+    """Of a term that costs next to nothing."""
+    return 0.0
+
+
 @dataclass(frozen=True)
 class TermRow:
     """A row of TERMS.
 
     `mixed` tells whether the term may run in bfloat16, which was measured, not assumed; `reads` gives the sides of
-    the larger pictures that the term wants, which it brings down to the network's size itself.
+    the larger pictures that the term wants, which it brings down to the network's size itself; `passes` how many,
+    forward and backward, it adds to each picture's one in a step.
     """
 
     name: str
