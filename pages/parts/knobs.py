@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import streamlit as st
@@ -11,9 +12,16 @@ from explain_core.errors import ParamError
 from explain_core.params import AUTO, Choice, Knob, Params, Pattern, Range, knobs
 
 
-def ask(schema: type[Params], key: str) -> Params | None:
-    """The parameters as they are set, or None while one of them has a fault, which is then shown."""
-    values = {knob.name: _ask_one(knob, f"{key}.{knob.name}") for knob in knobs(schema)}
+def ask(schema: type[Params], key: str, width: int | None = None) -> Params | None:
+    """The parameters as they are set, or None while one of them has a fault, which is then shown.
+
+    They stand below each other, or, each so many screen pixels wide, beside each other as far as there is room.
+    """
+    row = st.container(horizontal=True, vertical_alignment="bottom") if width else None
+    values = {}
+    for knob in knobs(schema):
+        with row.container(width=width) if row and width else nullcontext():
+            values[knob.name] = _ask_one(knob, f"{key}.{knob.name}")
     faults = [knob for knob in knobs(schema) if knob.fault(values[knob.name])]
     if faults:
         return None

@@ -43,7 +43,7 @@ def start() -> None:
             "Settings", placeholder="rise.samples=1000", help="NAME.KNOB=VALUE, separated by spaces."
         )
         if st.form_submit_button("Start", type="primary", icon=":material/play_arrow:"):
-            _launch(asked, name, data, models.split(), named, settings.split(), int(n), int(seed))
+            launch(asked, name, data, models.split(), named, settings.split(), int(n), int(seed))
 
 
 def explain(asked: str) -> None:
@@ -73,17 +73,18 @@ def _pictures(asked: str) -> int:
     return 40 if asked in METRICS else PROTOCOLS[asked].n
 
 
-def _launch(
+def launch(
     asked: str, name: str, data: str, models: list[str], methods: list[str], settings: list[str], n: int, seed: int
-) -> None:
+) -> bool:
+    """Puts an evaluation into the table; False, with a message on the page, where it cannot be."""
     try:
         arms_asked(asked, methods, settings, None)
     except RhoscopeError as error:
         st.error(str(error))
-        return
+        return False
     if not SAFE.fullmatch(name):
         st.error(f"Name {name!r}: letters, digits, dots and dashes, at most 80.")
-        return
+        return False
     spec = {"name": asked, "data": data, "models": models, "methods": methods, "settings": settings, "rho": None,
             "n": n, "seed": seed}  # fmt: skip
     try:
@@ -91,8 +92,9 @@ def _launch(
         runs.set_going()
     except RhoscopeError as error:
         st.error(str(error))
-    else:
-        st.toast(f"{name} was started.")
+        return False
+    st.toast(f"{name} was started.")
+    return True
 
 
 def watch() -> None:

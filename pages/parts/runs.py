@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -50,10 +51,15 @@ def _watch(kind: str) -> None:
         st.session_state[key] = active
         st.rerun()
     st.session_state[key] = active
+    see_to(found)
+    for run in found:
+        show(run)
+
+
+def see_to(found: Iterable[Run]) -> None:
+    """Starts a worker where one of these waits and nobody is at work; raises OutputError."""
     if any(run.state == "waiting" for run in found) and not at_work(home()):
         set_going()
-    for run in found:
-        _show(run)
 
 
 def _open_runs(kind: str) -> list[Run]:
@@ -62,7 +68,8 @@ def _open_runs(kind: str) -> list[Run]:
     return [run for run in reversed(newest.values()) if run.state != "done"][:SHOWN]
 
 
-def _show(run: Run) -> None:
+def show(run: Run) -> None:
+    """A run's progress, what can be done with it, and what it said."""
     with st.container(border=True):
         st.progress(run.progress, text=f"{run.title}: {run.state}{_details(run)}")
         if run.error:
@@ -70,7 +77,7 @@ def _show(run: Run) -> None:
         with st.container(horizontal=True):
             if run.under_way and not run.cancel_asked and st.button("Cancel", key=f"cancel-{run.id}"):
                 _ask(run, going=False)
-            if not run.under_way and st.button("Continue", key=f"continue-{run.id}"):
+            if not run.under_way and run.state != "done" and st.button("Continue", key=f"continue-{run.id}"):
                 _ask(run, going=True)
         if said := tail(run.log):
             with st.expander("What it said"):
