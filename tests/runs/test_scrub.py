@@ -18,9 +18,7 @@ def caught(error: BaseException) -> str:
 
 
 def test_passwords_and_the_home_folder_are_taken_out() -> None:
-    assert scrub(
-        "to postgresql+psycopg://me:s:e-c@db:5432/x ok"
-    ) == "to postgresql+psycopg://me:s:e-c@db:5432/x ok".replace("s:e-c", "***")
+    assert scrub("to postgresql+psycopg://me:s:e-c@db:5432/x") == "to postgresql+psycopg://me:***@db:5432/x"
     assert scrub(f"{Path.home()}/films/1.png") == "~/films/1.png"
     assert scrub("no://address, and a@b:c") == "no://address, and a@b:c"
 
