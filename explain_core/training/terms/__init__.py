@@ -13,6 +13,7 @@ from explain_core.training.terms import (
     adversarial,
     augment,
     classification,
+    deform,
     depth,
     lipschitz,
     noise,
@@ -26,6 +27,7 @@ __all__ = ["TERMS", "Setting", "Term", "TermRow", "get_term"]
 ROWS: tuple[TermRow, ...] = (
     augment.RANDOM_SCALE,
     augment.CROP_AND_FLIP,
+    deform.ROW,
     adversarial.ROW,
     noise.GAUSSIAN,
     noise.MODULATION,
