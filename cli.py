@@ -198,6 +198,25 @@ def evaluate(
 
 
 @shell.command()
+def table(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="What `rhoscope evaluate` has written.")],
+    pictures: Annotated[bool, typer.Option("--pictures", help="A line for each picture.")] = False,
+    row: Annotated[
+        str | None, typer.Option("--against", metavar="ROW", help="Every other row less this one, paired by picture.")
+    ] = None,
+) -> None:
+    """Print a result as CSV: its table, or its pictures, or one row against the others."""
+    from explain_core.evaluation.against import against
+    from explain_core.evaluation.result import read_results
+    from explain_core.evaluation.tables import as_csv, per_picture
+    from explain_core.evaluation.tables import table as rows_of
+
+    arms = read_results(result)
+    lines = against(arms, row) if row is not None else per_picture(arms) if pictures else rows_of(arms)
+    typer.echo(as_csv(lines), nl=False)
+
+
+@shell.command()
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="One of `rhoscope recipes`, or a .toml file.")],
     data: Annotated[str, typer.Option(metavar="SPEC", help="The training pictures; docs/data.md lists the forms.")],

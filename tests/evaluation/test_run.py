@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from cli import main
 from explain_core.errors import OutputError, ParamError
 from explain_core.evaluation.asked import study_asked
 from explain_core.evaluation.folder import RunFolder
@@ -132,3 +134,18 @@ def kill_after(command: Sequence[str], records: Path, count: int) -> None:
         while process.poll() is None and len(list(records.rglob("*.json"))) <= count:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
+
+
+def test_a_result_as_csv_from_the_shell(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def lines(*arguments: str) -> list[dict[str, str]]:
+        assert main(["table", str(whole), *arguments]) == 0
+        return list(csv.DictReader(capsys.readouterr().out.splitlines()))
+
+    assert [line["row"] for line in lines()] == list(METHODS)
+    assert len(lines("--pictures")) == 20
+    compared = next(line for line in lines("--against", "gradcam") if line["figure"] == "value")
+    one, other = (arm["value"] for arm in read_results(whole))
+    assert float(compared["difference"]) == pytest.approx(other - one)
+    assert float(compared["low"]) <= float(compared["difference"]) <= float(compared["high"])
+    assert main(["table", str(whole), "--against", "nobody"]) == 2
+    assert "No row 'nobody'" in capsys.readouterr().err
