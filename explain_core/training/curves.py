@@ -75,7 +75,7 @@ def _points(line: str) -> Iterable[tuple[int, int, str, float]]:
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
 def _finite(value: Any) -> bool:

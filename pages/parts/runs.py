@@ -77,11 +77,16 @@ def show(run: Run) -> None:
         with st.container(horizontal=True):
             if run.under_way and not run.cancel_asked and st.button("Cancel", key=f"cancel-{run.id}"):
                 _ask(run, going=False)
-            if not run.under_way and run.state != "done" and st.button("Continue", key=f"continue-{run.id}"):
+            if not run.under_way and st.button("Continue", key=f"continue-{run.id}"):
                 _ask(run, going=True)
-        if said := tail(run.log):
-            with st.expander("What it said"):
-                st.code(said, language=None, wrap_lines=True)
+        said(run)
+
+
+def said(run: Run, title: str = "What it said") -> None:
+    """The end of its log, where there is one, to be opened."""
+    if text := tail(run.log):
+        with st.expander(title):
+            st.code(text, language=None, wrap_lines=True)
 
 
 def _details(run: Run) -> str:

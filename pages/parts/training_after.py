@@ -56,13 +56,13 @@ def _explore(finished: Sequence[Run]) -> None:
 
 def _evaluate(finished: Sequence[Run]) -> None:
     st.markdown("**Measure it**" if len(finished) == 1 else "**Measure them**, on the same pictures")
-    st.caption("As runs of their own; take pictures that training has not seen.")
+    st.caption("As runs of their own, on pictures that training has not seen.")
     named = st.multiselect(
         "Metrics", MEASURED, default=FIRST, format_func=lambda name: METRICS[name].title, key="train-metrics"
     )
-    data = st.text_input("Pictures to measure on", value=str(finished[0].spec.get("data", "")), key="train-measured")
+    data = st.text_input("Pictures to measure on", key="train-measured", placeholder="npz:FILE").strip()
     n = st.number_input("How many", min_value=1, value=PICTURES, step=1, key="train-measured-n")
-    if st.button("Start measuring", icon=":material/play_arrow:", width="stretch", disabled=not named):
+    if st.button("Start measuring", icon=":material/play_arrow:", width="stretch", disabled=not (named and data)):
         prefix = "-".join(run.title for run in finished)[:50]
         models = [spec_of(run) for run in finished]
         for metric in named:

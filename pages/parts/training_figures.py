@@ -39,7 +39,7 @@ def lines(runs: Mapping[str, Curves], names: Sequence[str], *, log: bool) -> go.
         uirevision="kept",
     )
     figure.update_xaxes(title="step", rangemode="tozero")
-    figure.update_yaxes(type="log" if log else "linear", exponentformat="power", nticks=6)
+    figure.update_yaxes(type="log" if log else "linear", exponentformat="power", nticks=6, rangemode="tozero")
     return figure
 
 

@@ -61,7 +61,8 @@ def _table() -> None:
         height="content" if len(found) <= 8 else 320,
         key="train-table",
         column_config={
-            "Progress": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+            "Progress": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width="small"),
+            "Note": st.column_config.TextColumn(width="medium"),
             "Asked for": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
         alt="; ".join(f"{run.title}: {run.state}, {run.progress:.0%}" for run in found),
@@ -74,7 +75,7 @@ def _row(run: Run) -> dict[str, object]:
         "Run": run.title,
         "State": run.state,
         "Progress": run.progress,
-        "Note": run.error or run.note,
+        "Note": run.error or (run.note if run.state != "done" else ""),
         "Recipe": recipe.get("title", ""),
         "Pictures": run.spec.get("data", ""),
         "Asked for": run.created,
@@ -85,7 +86,8 @@ def _details(names: Sequence[str]) -> None:
     """Progress and curves of these runs."""
     looked = [runs.store().get(name) for name in names]
     for run in looked:
-        runs.show(run)
+        if run.state != "done":
+            runs.show(run)
     read = {run.title: curves.read_curves(run.folder) for run in looked}
     drawn = curves.figures(read.values())
     if not drawn:
@@ -117,7 +119,10 @@ def _numbers(looked: Sequence[Run], read: Mapping[str, Curves]) -> None:
     if len(looked) > 1:
         left, right = st.columns(2, gap="medium")
         left.markdown("**Where the curves stand**")
-        left.dataframe(pd.DataFrame({run: curves.latest(found) for run, found in read.items()}), key="train-latest")
+        left.dataframe(
+            pd.DataFrame({run: curves.latest(found) for run, found in read.items()}), key="train-latest",
+            column_config={run: st.column_config.NumberColumn(format="%.4g") for run in read},
+        )  # fmt: skip
         rows = differing({run.title: run.spec.get("recipe", {}) for run in looked})
         right.markdown("**In what the recipes differ**" if rows else "**The recipes are the same**")
         if rows:
@@ -126,3 +131,6 @@ def _numbers(looked: Sequence[Run], read: Mapping[str, Curves]) -> None:
         "All points (CSV)", curves.as_csv(read), "curves.csv", "text/csv", key="train-csv", on_click="ignore",
         icon=":material/download:",
     )  # fmt: skip
+    for run in looked:
+        if run.state == "done":
+            runs.said(run, f"What {run.title} said")

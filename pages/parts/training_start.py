@@ -118,7 +118,7 @@ def _time(recipe: Recipe, taken: Estimate) -> str:
         if alike(recipe, run.spec.get("recipe", {})):
             pace = curves.pace(curves.read_curves(run.folder))
             if pace:
-                return f"{words(taken.seen / pace)}, by the pace of {run.title}."
+                return f"By the pace of {run.title}: {words(taken.seen / pace)}."
     return "How long that takes is not known before such a run was seen here; it tells after its first steps."
 
 
