@@ -1,5 +1,5 @@
-"""Rhoscope from a shell: `rhoscope app | explain | evaluate | runs | worker | methods | metrics | protocols | models |
-bench`.  The one place that knows both the table of runs and what can be run: RUNS.
+"""Rhoscope from a shell: `rhoscope app | explain | evaluate | table | attack | train | runs | worker | methods |
+metrics | protocols | models | bench`.  The one place that knows both the table of runs and what can be run: RUNS.
 
 Everything that needs torch is imported where it is used, so that `rhoscope --help` is quick.
 What a user can cause ends in one line on stderr and exit code 2; anything else in one line and 1,
@@ -12,10 +12,8 @@ import os
 import re
 import socket
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,11 +22,13 @@ import typer
 
 from annotations.workspace import home
 from explain_core import __version__
-from explain_core.errors import InputError, OutputError, RhoscopeError
+from explain_core.errors import InputError, RhoscopeError
+from explain_core.evaluation import commands as evaluation
 from explain_core.runs import commands
 from explain_core.runs.beside import start_worker
 from explain_core.runs.kinds import Kind, by_name
-from explain_core.terminal import one_line, progress_bar
+from explain_core.terminal import Device, DeviceOption, check_writable, one_line, progress_bar
+from explain_core.training import commands as training
 
 if TYPE_CHECKING:
     from annotations.runs import RunStore
@@ -48,6 +48,8 @@ shell = typer.Typer(
     rich_markup_mode=None,
 )
 shell.add_typer(commands.shell)
+shell.add_typer(training.shell)
+shell.add_typer(evaluation.shell)
 
 
 def open_runs() -> RunStore:
@@ -56,12 +58,6 @@ def open_runs() -> RunStore:
     from annotations.runs import RunStore
 
     return RunStore(open_database())
-
-
-class Device(StrEnum):
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 Model = Annotated[
@@ -73,7 +69,6 @@ MethodNames = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="METHOD.KNOB=VALUE", help="A parameter; may be repeated.")
 ]
-DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
 
 
 def _version(wanted: bool) -> None:
@@ -143,7 +138,7 @@ def explain(
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Explain pictures: DIR/explanations.jsonl, and an npz and a PNG per result."""
-    _check_writable(out)
+    check_writable(out)
     from explain_core.asked import Asked, applying, knobs_from, methods_named, pictures_in, rho_from
     from explain_core.batch import explain_files
     from explain_core.engine.library import choose_device
@@ -183,7 +178,7 @@ def evaluate(
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Run a metric or a paper's protocol; asked again after a stop, it goes on where it was."""
-    _check_writable(out.parent)
+    check_writable(out.parent)
     from explain_core.asked import rho_from
     from explain_core.evaluation.asked import study_asked
     from explain_core.evaluation.long import measure
@@ -195,61 +190,6 @@ def evaluate(
         )
         values = measure(study, out, on_progress=show, on_fault=say)
     _tell(lines(values))
-
-
-@shell.command()
-def table(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="What `rhoscope evaluate` has written.")],
-    pictures: Annotated[bool, typer.Option("--pictures", help="A line for each picture.")] = False,
-    row: Annotated[
-        str | None, typer.Option("--against", metavar="ROW", help="Every other row less this one, paired by picture.")
-    ] = None,
-) -> None:
-    """Print a result as CSV: its table, or its pictures, or one row against the others."""
-    from explain_core.evaluation.against import against
-    from explain_core.evaluation.result import read_results
-    from explain_core.evaluation.tables import as_csv, per_picture
-    from explain_core.evaluation.tables import table as rows_of
-
-    arms = read_results(result)
-    lines = against(arms, row) if row is not None else per_picture(arms) if pictures else rows_of(arms)
-    typer.echo(as_csv(lines), nl=False)
-
-
-@shell.command()
-def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="One of `rhoscope recipes`, or a .toml file.")],
-    data: Annotated[str, typer.Option(metavar="SPEC", help="The training pictures; docs/data.md lists the forms.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The run's folder; DIR/network will be the network.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PART.FIELD=VALUE", help="Of the recipe; may be repeated.")
-    ] = None,
-    n: Annotated[int | None, typer.Option("--n", min=2, help="Pictures, drawn with the seed. Default: all.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from DIR's checkpoint.")] = False,
-    device: DeviceOption = Device.AUTO,
-) -> None:
-    """Train a network by a recipe; under torchrun, several processes train it together."""
-    _check_writable(out)
-    from explain_core.training.fit import Alone
-    from explain_core.training.recipe import load_recipe
-    from explain_core.training.training import started, train
-
-    asked = load_recipe(recipe, settings or ())
-    if started(out) and not resume:
-        raise InputError(f"{out} holds a training run: add --resume to go on with it, or give another folder.")
-    with progress_bar(asked.title or recipe) as (show, say):
-        done = train(asked, data, out, n=n, device=device.value, listener=Alone(show))
-        for name, value in done.figures.items():
-            say(f"{name}: {value:.4f}")
-    typer.echo(f"trained:{done.network}")
-
-
-@shell.command()
-def recipes() -> None:
-    """List the papers' recipes."""
-    from explain_core.training.recipe import load_recipe, recipe_names
-
-    _tell(f"{name}  {load_recipe(name).title}" for name in recipe_names())
 
 
 @shell.command()
@@ -321,7 +261,7 @@ def bench(
 ) -> None:
     """Measure what each method costs, in units of one forward + backward pass."""
     if file:
-        _check_writable(file.parent)
+        check_writable(file.parent)
     from explain_core import export
     from explain_core.asked import applying, knobs_from, methods_named, size_from
     from explain_core.bench import bench, table
@@ -339,15 +279,6 @@ def bench(
     typer.echo(table(report))
     if file:
         export.write(file, export.json_line(report.as_dict()).encode())
-
-
-def _check_writable(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise OutputError(f"Cannot write to --out {out}: {error.strerror}; choose a folder you may write to.") from None
 
 
 def _check_free(address: str, port: int) -> None:

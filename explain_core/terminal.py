@@ -1,9 +1,26 @@
-"""What a command shows while it is at work: a bar, and lines above it."""
+"""What commands share: a bar and lines above it while they are at work, where to compute, where to write."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from explain_core.errors import OutputError
+
+
+class Device(StrEnum):
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
 
 
 @contextmanager
@@ -27,3 +44,13 @@ def progress_bar(label: str) -> Iterator[tuple[Callable[[float], None], Callable
 
 def one_line(text: object) -> str:
     return " ".join(str(text).split())
+
+
+def check_writable(out: Path) -> None:
+    """Makes the folder; raises OutputError where nothing can be written into it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise OutputError(f"Cannot write to --out {out}: {error.strerror}; choose a folder you may write to.") from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from explain_core.data.sources.arrays import read_npz
@@ -42,8 +43,32 @@ ROWS: tuple[Source, ...] = (
 SOURCES: Mapping[str, Source] = MappingProxyType({row.form.partition(":")[0]: row for row in ROWS})
 
 
+TOGETHER = " + "
+
+
 def load_data(spec: str) -> DataSet:
-    """The data set that a spec (FORM:WHERE) names, its pictures unread; raises DataError."""
+    """The data set that a spec (FORM:WHERE) names, its pictures unread; raises DataError.
+
+    Several specs with ` + ` between them are one set: the same classes, names numbered by their part.
+    """
+    parts = [_one(part.strip()) for part in spec.split(TOGETHER)]
+    return parts[0] if len(parts) == 1 else together(spec, parts)
+
+
+def together(spec: str, parts: Sequence[DataSet]) -> DataSet:
+    """The parts as one set; raises DataError where their classes differ."""
+    first = parts[0]
+    for part in parts[1:]:
+        if part.classes != first.classes:
+            own, other = (", ".join(one.classes or ("numbers",)) for one in (first, part))
+            raise DataError(f"{part.spec} has the classes {other}, but {first.spec} has {own}; name them alike.")
+    items = tuple(replace(item, name=f"{number} {item.name}") for number, part in enumerate(parts, 1) for item in part)
+    citation = " ".join(dict.fromkeys(part.citation for part in parts if part.citation))
+    terms = " ".join(dict.fromkeys(part.terms for part in parts if part.terms))
+    return replace(first, spec=spec, items=items, citation=citation, terms=terms)
+
+
+def _one(spec: str) -> DataSet:
     form, colon, argument = spec.partition(":")
     if form not in SOURCES:
         raise DataError(f"Data {spec!r} is of no known form: {suggest(form, SOURCES)}")

@@ -22,10 +22,10 @@ Array = NDArray[Any]
 
 
 def read_npz(spec: str, argument: str) -> DataSet:
-    """`x` uint8 (n, h, w) or (n, h, w, c), or `jpeg` bytes with `offset` (n + 1), and `y` (n,) indices or names.
+    """`x` (n, h, w) or (n, h, w, c), or `jpeg` bytes with `offset` (n + 1), and `y` (n,) indices or names.
 
-    An `index` (n,) of whole numbers names the pictures, otherwise their place does; `classes` (v,) names
-    the classes.  Nothing is unpickled.  Raises DataError.
+    `x` is uint8 or uint16, whose largest number is white.  An `index` (n,) of whole numbers names the pictures,
+    otherwise their place does; `classes` (v,) names the classes.  Nothing is unpickled.  Raises DataError.
     """
     arrays = _load(spec, file_at(spec, argument))
     if "x" in arrays:
@@ -56,8 +56,10 @@ def _load(spec: str, path: Path) -> Mapping[str, Array]:
 
 
 def _from_pixels(spec: str, x: Array) -> list[tuple[Any, int]]:
-    if x.dtype != np.uint8 or x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] not in (1, 3)):
-        raise DataError(f"{spec}: x is {x.dtype} {x.shape}; it must be uint8 (n, h, w) or (n, h, w, 1 or 3).")
+    if x.dtype not in (np.uint8, np.uint16) or x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] not in (1, 3)):
+        raise DataError(
+            f"{spec}: x is {x.dtype} {x.shape}; it must be uint8 or uint16, (n, h, w) or (n, h, w, 1 or 3)."
+        )
     return [(partial(picture_of, values), values.nbytes) for values in x]
 
 

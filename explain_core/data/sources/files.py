@@ -86,10 +86,10 @@ def hidden(relative: str) -> str:
     return hashlib.sha256(Path(relative).as_posix().encode()).hexdigest()[:12]
 
 
-def picture_of(values: NDArray[np.uint8]) -> Picture:
-    """A picture out of (h, w) or (h, w, c) bytes."""
+def picture_of(values: NDArray[np.uint8 | np.uint16]) -> Picture:
+    """A picture out of (h, w) or (h, w, c) whole numbers, of which the largest that fits is white."""
     planes = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)
-    pixels = np.ascontiguousarray(planes, dtype=np.float32) / np.float32(255)
+    pixels = np.ascontiguousarray(planes, dtype=np.float32) / np.float32(np.iinfo(values.dtype).max)
     pixels.flags.writeable = False
     return Picture(pixels, hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest())
 
