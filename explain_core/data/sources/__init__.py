@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from explain_core.data.manifest import read_manifest
 from explain_core.data.sources.arrays import read_npz
 from explain_core.data.sources.base import DataSet, Item, Source
 from explain_core.data.sources.cbis import read_cbis
@@ -17,7 +18,7 @@ from explain_core.data.sources.inbreast import read_inbreast
 from explain_core.data.sources.jsrt import read_jsrt
 from explain_core.data.sources.mias import read_mias
 from explain_core.data.sources.mnist import read_mnist
-from explain_core.data.sources.phantoms import read_phantoms
+from explain_core.data.sources.phantoms import read_patches, read_phantoms
 from explain_core.data.sources.tables import read_csv
 from explain_core.data.sources.voc import read_voc
 from explain_core.errors import DataError, suggest
@@ -26,6 +27,7 @@ __all__ = ["SOURCES", "DataSet", "Item", "Source", "load_data"]
 
 ROWS: tuple[Source, ...] = (
     Source("phantom:N,SEED", "Synthetic mammograms, half of them with lesions known to the pixel.", read_phantoms),
+    Source("phantom-patches:N,SEED", "Patches of other synthetic mammograms, to learn from.", read_patches),
     Source("folder:DIR", "Pictures in sub-folders, one for each class; or flat, without labels.", read_folder),
     Source("csv:FILE", "A table of files and labels, with boxes or masks.", read_csv),
     Source("npz:FILE", "Arrays: x (uint8) or jpeg and offset, and y.", read_npz),
@@ -38,6 +40,7 @@ ROWS: tuple[Source, ...] = (
     Source("cbis:DIR", "CBIS-DDSM mammograms, with masks.", read_cbis),
     Source("inbreast:DIR", "INbreast mammograms, with outlines.", read_inbreast),
     Source("jsrt:DIR", "JSRT chest radiographs, with circles.", read_jsrt),
+    Source("manifest:NAME[@VERSION]", "A data set of the library, as long as it is what it was.", read_manifest),
 )
 
 SOURCES: Mapping[str, Source] = MappingProxyType({row.form.partition(":")[0]: row for row in ROWS})

@@ -1,15 +1,20 @@
-"""`phantom:N,SEED`: synthetic mammograms, drawn when they are read."""
+"""`phantom:N,SEED`, `phantom-patches:N,SEED`: synthetic mammograms, whole or cut up to learn from, drawn when read."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from functools import lru_cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from explain_core.data.annotation import Annotation, Region
 from explain_core.data.images import Picture
 from explain_core.data.phantom import Phantom, phantom
 from explain_core.data.sources.base import DataSet, Item
+from explain_core.data.sources.files import picture_of
 from explain_core.errors import DataError
 
 CLASSES = ("normal", "lesion")
@@ -18,15 +23,37 @@ FIRST, APART = 20_000_000, 100_000
 """Training of the embedded networks draws from far below, so that none of these was ever seen."""
 
 
+PATCH = 112
+"""Pixels of a patch's side."""
+ON_LESION = 0.75
+"""How often a patch of a film with lesions is cut out around one of their pixels."""
+
+
 def read_phantoms(spec: str, argument: str) -> DataSet:
     """N phantoms of 256 × 256, every second one with lesions, each from a seed of its own; raises DataError."""
+    return _set(spec, argument, FIRST, _item)
+
+
+def read_patches(spec: str, argument: str) -> DataSet:
+    """N patches of 112 × 112, each from a film of its own that nothing else draws; raises DataError.
+
+    A patch is `lesion` where any of its pixels is.  Every second film has lesions, and two in seven the lead ring,
+    whatever they show.
+    """
+    return _set(spec, argument, APART, _patch_item, last=98)
+
+
+def _set(spec: str, argument: str, first: int, item: Callable[[int, int], Item], last: int = 999_999) -> DataSet:
     found = re.fullmatch(r"(\d{1,6}),(\d{1,6})", argument.replace(" ", ""))
-    if not found or not 1 <= int(found[1]) <= APART:
-        raise DataError(f"{spec}: the form is phantom:N,SEED with N from 1 to {APART}, for example phantom:60,0.")
-    first = FIRST + APART * int(found[2])
+    if not found or not 1 <= int(found[1]) <= APART or int(found[2]) > last:
+        form = spec.partition(":")[0]
+        raise DataError(
+            f"{spec}: the form is {form}:N,SEED with N from 1 to {APART} and SEED to {last}, for example {form}:60,0."
+        )
+    first += APART * int(found[2])
     return DataSet(
         spec,
-        tuple(_item(first + i, i % 2) for i in range(int(found[1]))),
+        tuple(item(first + i, i % 2) for i in range(int(found[1]))),
         CLASSES,
         citation="Synthetic mammograms by Rhoscope.",
         terms="Free.",
@@ -55,3 +82,23 @@ def _marks(seed: int, label: int) -> Annotation:
     film = _drawn(seed, label)
     regions = (Region("lesion", film.lesion),) if film.lesion.any() else ()
     return Annotation(film.lesion.shape, regions)
+
+
+@lru_cache(maxsize=4)
+def _cut_out(seed: int, label: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """A patch and where lesions lie in it, (112, 112) each; in 256 levels, as films are kept in memory."""
+    film = phantom(seed, SIZE, label=label, marker=seed % 7 < 2)
+    draw = np.random.default_rng((seed, 99))
+    top, left = draw.integers(0, SIZE - PATCH + 1, 2)
+    marked = np.argwhere(film.lesion)
+    if len(marked) and draw.random() < ON_LESION:
+        middle = marked[draw.integers(len(marked))] - PATCH * draw.uniform(0.15, 0.85, 2)
+        top, left = np.clip(np.rint(middle).astype(int), 0, SIZE - PATCH)
+    cut = slice(top, top + PATCH), slice(left, left + PATCH)
+    return np.rint(film.pixels[cut] * 255).astype(np.uint8), film.lesion[cut]
+
+
+def _patch_item(seed: int, label: int) -> Item:
+    """Films without lesions need not be drawn to know their label."""
+    shown = int(label and bool(_cut_out(seed, label)[1].any()))
+    return Item(f"patch {seed}", lambda: picture_of(_cut_out(seed, label)[0]), shown)

@@ -360,3 +360,18 @@ def test_phantoms() -> None:
 def test_phantoms_that_cannot_be_are_told(where: str) -> None:
     with pytest.raises(DataError, match="phantom:N,SEED"):
         load_data(f"phantom:{where}")
+
+
+def test_patches_are_lesions_where_a_lesion_shows() -> None:
+    data = load_data("phantom-patches:12,3")
+    assert data.classes == ("normal", "lesion")
+    assert [item.label for item in data][::2] == [0] * 6
+    assert 3 <= sum(int(item.label or 0) for item in data) <= 6
+    films = {item.name.split()[1] for item in load_data("phantom:12,3")}
+    assert not films & {item.name.split()[1] for item in data}
+    pixels = data[1].read().pixels
+    assert pixels.shape == (1, 112, 112)
+    assert np.array_equal(np.rint(pixels * 255) / np.float32(255), pixels)
+    assert np.array_equal(load_data("phantom-patches:2,3")[1].read().pixels, pixels)
+    with pytest.raises(DataError, match="SEED to 98"):
+        load_data("phantom-patches:2,99")
