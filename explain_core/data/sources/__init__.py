@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from explain_core.data.manifest import read_manifest
 from explain_core.data.sources.arrays import read_npz
 from explain_core.data.sources.base import DataSet, Item, Source
 from explain_core.data.sources.cbis import read_cbis
@@ -16,6 +15,7 @@ from explain_core.data.sources.folders import read_folder
 from explain_core.data.sources.imagenet import read_imagenet
 from explain_core.data.sources.inbreast import read_inbreast
 from explain_core.data.sources.jsrt import read_jsrt
+from explain_core.data.sources.manifests import read_manifest
 from explain_core.data.sources.mias import read_mias
 from explain_core.data.sources.mnist import read_mnist
 from explain_core.data.sources.phantoms import read_patches, read_phantoms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import overload
@@ -79,10 +79,7 @@ class DataSet(Sequence[Item]):
     @cached_property
     def sha256(self) -> str:
         """Of classes, names, sizes and labels: it tells that this is another set, not that a pixel changed."""
-        digest = hashlib.sha256(json.dumps(self.classes).encode())
-        for item in self.items:
-            digest.update(json.dumps([item.name, item.size, item.label]).encode())
-        return digest.hexdigest()
+        return set_sha256(self.classes, ((item.name, item.size, item.label) for item in self.items))
 
     def sample(self, n: int, seed: int) -> DataSet:
         """`n` items drawn without replacement, in the set's own order; all of them where it has no more."""
@@ -113,6 +110,14 @@ class DataSet(Sequence[Item]):
 
     def _of(self, indices: Sequence[int]) -> DataSet:
         return replace(self, items=tuple(self.items[index] for index in sorted(indices)))
+
+
+def set_sha256(classes: tuple[str, ...] | None, items: Iterable[tuple[str, int, Label | None]]) -> str:
+    """Of a set's classes, and of its items' names, sizes and labels in their order."""
+    digest = hashlib.sha256(json.dumps(classes).encode())
+    for name, size, label in items:
+        digest.update(json.dumps([name, size, label]).encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
