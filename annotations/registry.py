@@ -1,7 +1,7 @@
 """Registered models and data sets as rows: what can be listed, compared and joined without torch.
 
-A name has versions, counted from 1, and no row is ever changed.  A model's weights and card lie in the
-folder that its row names; a data set's manifest is the row's own.
+A name has versions, counted from 1, and no row is ever changed.  The files are the truth: a model's weights and
+card lie in the folder that its row names, a data set's manifest in the file that its row's `manifest` names.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NoReturn
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from annotations.database import Database
 from annotations.runs import now
@@ -39,7 +38,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`spec` says where its `n` items are, `manifest` lists them, `sha256` is that of the content."""
+    """`spec` says where its `n` items are, `sha256` is that of the set, `manifest` says where they are listed."""
 
     name: str
     version: int
@@ -75,18 +74,22 @@ class Registry:
                 raise InputError(f"Model {name} has another version {version} already: register it as the next one.")
             return _model(row)
 
-    def add_dataset(self, name: str, *, spec: str, sha256: str, n: int, manifest: Mapping[str, Any]) -> Dataset:
-        """The next version of a name, or the version that has this content already."""
+    def add_dataset(
+        self, name: str, version: int, *, spec: str, sha256: str, n: int, manifest: Mapping[str, Any]
+    ) -> Dataset:
+        """Notes a version whose manifest was written; said twice, it is noted once."""
         _check_name(name)
         with self._database.write() as session:
             self._database.hold(session, "datasets")
-            row = session.scalar(select(DatasetRow).where(DatasetRow.name == name, DatasetRow.sha256 == sha256))
+            row = session.scalar(select(DatasetRow).where(DatasetRow.name == name, DatasetRow.version == version))
             if row is None:
                 row = DatasetRow(
-                    name=name, version=_newest(session, name) + 1, spec=spec, sha256=sha256, n=n,
-                    manifest=dict(manifest), created=self._clock(),
+                    name=name, version=version, spec=spec, sha256=sha256, n=n, manifest=dict(manifest),
+                    created=self._clock(),
                 )  # fmt: skip
                 session.add(row)
+            elif row.sha256 != sha256:
+                raise InputError(f"Data set {name} has another version {version} already: keep it as the next one.")
             return _dataset(row)
 
     def models(self) -> list[Model]:
@@ -116,10 +119,6 @@ class Registry:
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise InputError(f"Name {name!r}: up to 64 letters (a to z), digits and dashes, the first no dash.")
-
-
-def _newest(session: Session, name: str) -> int:
-    return session.scalar(select(func.max(DatasetRow.version)).where(DatasetRow.name == name)) or 0
 
 
 def _model(row: ModelRow) -> Model:

@@ -98,7 +98,7 @@ class ModelRow(Base):
 
 
 class DatasetRow(Base):
-    """A data set as it was: its manifest lists every item.  Never changed."""
+    """A data set as it was; its manifest, a file, lists every item.  Never changed."""
 
     __tablename__ = "datasets"
     __table_args__ = (UniqueConstraint("name", "version"),)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explain_core.errors import OutputError, ParamError, SpecError, suggest
+from explain_core.errors import OutputError, ParamError, SpecError, WeightsError, suggest
 from explain_core.models.card import CARD, WEIGHTS, Described, card_text, read_card
 
 if TYPE_CHECKING:
@@ -98,6 +98,19 @@ def registered() -> list[Registered]:
         if NAME.fullmatch(shelf.name)
         for version in sorted(_versions(shelf))
     ]
+
+
+def for_clinicians() -> list[Registered]:
+    """What may be offered where people read pictures: registered models whose cards are whole, and nothing else."""
+    return [entry for entry in registered() if _whole(entry)]
+
+
+def _whole(entry: Registered) -> bool:
+    try:
+        entry.describe()
+    except WeightsError:
+        return False
+    return (entry.folder / WEIGHTS).is_file()
 
 
 def find(name: str, version: str | None = None) -> Registered:

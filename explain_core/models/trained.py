@@ -45,7 +45,7 @@ def write_trained(folder: Path, model: Classifier, card: Card) -> Described:
         std=tuple(model.std.flatten().tolist()),
     )
     sha256 = model.sha256()
-    if _classifier(str(folder), card, handling, tensors).sha256() != sha256:
+    if classifier_of(str(folder), card, handling, tensors).sha256() != sha256:
         raise ModelError(f"{folder}: the network is no {card.architecture} with these knobs; give its own card.")
     content = save(tensors)
     versions = {"rhoscope": __version__, "torch": torch.__version__}
@@ -67,7 +67,7 @@ def load_trained(folder: Path, spec: str | None = None) -> Classifier:
         raise SpecError(f"trained:{folder}: there is no folder of that name; give the folder of a trained network.")
     described = read_card(folder)
     path = folder / WEIGHTS
-    model = _classifier(str(path), described.card, described.handling, read_weights(path))
+    model = classifier_of(str(path), described.card, described.handling, read_weights(path))
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != described.weights_sha256:
@@ -76,8 +76,8 @@ def load_trained(folder: Path, spec: str | None = None) -> Classifier:
     return model
 
 
-def _classifier(source: str, card: Card, handling: Handling, tensors: Tensors) -> Classifier:
-    """The architecture of a card, filled; `source` is what messages call the weights."""
+def classifier_of(source: str, card: Card, handling: Handling, tensors: Tensors) -> Classifier:
+    """The architecture of a card, filled; `source` is what messages call the weights.  Raises WeightsError."""
     try:
         if handling.kind not in KINDS:
             raise ModelError(f"kind {handling.kind!r}: it must be one of {', '.join(KINDS)}.")

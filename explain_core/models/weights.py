@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import Tensor, nn
 
 from explain_core.errors import WeightsError
@@ -20,6 +20,8 @@ from explain_core.errors import WeightsError
 Tensors = Mapping[str, Tensor]
 PICKLES = (b"PK\x03\x04", b"\x80")
 """How torch.save's archives and bare pickles begin."""
+HEADER = b"{"
+"""What a safetensors file has after its first eight bytes, a length, which may look like a pickle's beginning."""
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -28,6 +30,19 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise _unreadable(path, error) from None
+    return _some(tensors, path)
+
+
+def weights_from(content: bytes, name: str) -> dict[str, Tensor]:
+    """The same of a file that is in memory, which messages call `name`; raises WeightsError."""
+    try:
+        tensors: dict[str, Tensor] = load(content)
+    except (SafetensorError, ValueError) as error:
+        raise _refused(Path(name), content[:9], error) from None
+    return _some(tensors, Path(name))
+
+
+def _some(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise WeightsError(f"{path} holds no weights; save the network's state dict into it.")
     return tensors
@@ -36,10 +51,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def _unreadable(path: Path, error: Exception) -> WeightsError:
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            return _refused(path, file.read(9), error)
     except OSError as missing:
         return WeightsError(f"{path}: {missing.strerror}; give the path of a safetensors file.")
-    if start.startswith(PICKLES):
+
+
+def _refused(path: Path, start: bytes, error: Exception) -> WeightsError:
+    if start.startswith(PICKLES) and start[8:] != HEADER:
         return WeightsError(
             f"{path} is a pickle, which can run code as it is read; convert it, in Python: safetensors.torch.save_file("
             f"torch.load('{path.name}', weights_only=True), '{path.stem}.safetensors')."

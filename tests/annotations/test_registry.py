@@ -15,8 +15,8 @@ def registry(database: Database, clock: Clock) -> Registry:
     return Registry(database, clock)
 
 
-def films(registry: Registry, sha256: str, name: str = "films") -> Dataset:
-    return registry.add_dataset(name, spec="folder:films", sha256=sha256, n=2, manifest={"items": ["a", "b"]})
+def films(registry: Registry, version: int, sha256: str, name: str = "films") -> Dataset:
+    return registry.add_dataset(name, version, spec="folder:films", sha256=sha256, n=2, manifest={"file": "1.json"})
 
 
 def noted(registry: Registry, version: int, sha256: str) -> Model:
@@ -31,13 +31,15 @@ def noted(registry: Registry, version: int, sha256: str) -> Model:
     )
 
 
-def test_a_data_set_has_a_version_for_each_content(registry: Registry, clock: Clock) -> None:
-    first = films(registry, "1")
-    assert first == Dataset("films", 1, "folder:films", "1", 2, {"items": ["a", "b"]}, START)
+def test_a_data_set_is_noted_once(registry: Registry, clock: Clock) -> None:
+    first = films(registry, 1, "1")
+    assert first == Dataset("films", 1, "folder:films", "1", 2, {"file": "1.json"}, START)
     clock.pass_by(1)
-    second, again = films(registry, "2"), films(registry, "1")
-    assert (second.version, again) == (2, first)
-    assert films(registry, "1", "other").version == 1
+    second = films(registry, 2, "2")
+    assert films(registry, 1, "1") == first
+    with pytest.raises(InputError, match="another version 1 already"):
+        films(registry, 1, "2")
+    assert films(registry, 1, "1", "other").version == 1
     assert [(found.name, found.version) for found in registry.datasets()] == [("films", 2), ("films", 1), ("other", 1)]
     assert (registry.dataset("films"), registry.dataset("films", 1)) == (second, first)
 
@@ -56,11 +58,11 @@ def test_a_model_is_noted_once(registry: Registry) -> None:
 def test_what_does_not_fit_is_said(registry: Registry) -> None:
     with pytest.raises(InputError, match="No data set 'films': there are none"):
         registry.dataset("films")
-    films(registry, "1")
+    films(registry, 1, "1")
     with pytest.raises(InputError, match="did you mean 'films'"):
         registry.dataset("film")
     with pytest.raises(InputError, match="No version 2 of the data set 'films'"):
         registry.dataset("films", 2)
     for name in ("", "../films", "-films", "f" * 65):
         with pytest.raises(InputError, match="letters"):
-            films(registry, "1", name)
+            films(registry, 1, "1", name)
