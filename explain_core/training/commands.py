@@ -48,3 +48,24 @@ def recipes() -> None:
 
     for name in recipe_names():
         typer.echo(f"{name}  {load_recipe(name).title}")
+
+
+@shell.command("bench-training")
+def bench_training(
+    batch: Annotated[int, typer.Option(min=2, help="Pictures in a step.")] = 32,
+    rounds: Annotated[int, typer.Option(min=3, help="Turns; medians are taken over them.")] = 7,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PART.FIELD=VALUE", help="Of the recipe, ae-cifar10.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")] = None,
+    device: DeviceOption = Device.CPU,
+) -> None:
+    """Measure what a training step costs with each term, in steps of plain training."""
+    from explain_core import export
+    from explain_core.training.bench import bench_training
+
+    report = bench_training(batch, rounds, settings or (), device.value)
+    for line in report.lines():
+        typer.echo(line)
+    if file:
+        export.write(file, export.json_line(report.as_dict()).encode())
