@@ -13,7 +13,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from explain_core.backward.twice import Twice
 from explain_core.errors import Cancelled, ParamError, TrainingError
 from explain_core.models.classifier import Classifier
 from explain_core.training.batch import Batch, Seen, decided, forward, generator, shuffled
@@ -184,14 +185,18 @@ class Training:
         batch = batch.showing(batch.pixels.to(self.model.mean.dtype))
         for term in self.terms.values():
             batch = term.prepare(batch, self.model)
-        batch = batch.showing(
-            batch.pixels.detach().requires_grad_(any(one.differentiates for one in self.terms.values()))
-        )
+        twice = any(term.differentiates for term in self.terms.values())
+        batch = batch.showing(batch.pixels.detach().requires_grad_(twice))
         watch = next((found for one in self.terms.values() if (found := one.watch(batch, self.model))), None)
         mixed = self.recipe.schedule.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16) if mixed else nullcontext():
-            logits, features = watch.run(lambda: forward(self.model, batch)) if watch else (
-                forward(self.model, batch), ())  # fmt: skip
+        with ExitStack() as around:
+            if mixed:
+                around.enter_context(torch.autocast(self.device.type, torch.bfloat16))
+            if twice:
+                around.enter_context(Twice())
+            logits, features = (
+                watch.run(lambda: forward(self.model, batch)) if watch else (forward(self.model, batch), ())
+            )
         seen = Seen(batch, self.model, logits.to(self.model.mean.dtype), features)
         losses: dict[str, Tensor] = {}
         for name, term in self.terms.items():
