@@ -1,5 +1,6 @@
-"""Rhoscope from a shell: `rhoscope app | explain | evaluate | table | attack | train | runs | worker | methods |
-metrics | protocols | models | bench`.  The one place that knows both the table of runs and what can be run: RUNS.
+"""Rhoscope from a shell: `rhoscope app | explain | evaluate | table | attack | train | runs | worker | library |
+backup | restore | methods | metrics | protocols | models | bench`.  The one place that knows both the table of runs
+and what can be run: RUNS.
 
 Everything that needs torch is imported where it is used, so that `rhoscope --help` is quick.
 What a user can cause ends in one line on stderr and exit code 2; anything else in one line and 1,
@@ -24,6 +25,7 @@ from annotations.workspace import home
 from explain_core import __version__
 from explain_core.errors import InputError, RhoscopeError
 from explain_core.evaluation import commands as evaluation
+from explain_core.library import commands as library
 from explain_core.runs import commands
 from explain_core.runs.beside import start_worker
 from explain_core.runs.kinds import Kind, by_name
@@ -31,6 +33,7 @@ from explain_core.terminal import Device, DeviceOption, check_writable, one_line
 from explain_core.training import commands as training
 
 if TYPE_CHECKING:
+    from annotations.registry import Registry
     from annotations.runs import RunStore
 
 USER_FAULT, OUR_FAULT, INTERRUPTED = 2, 1, 130
@@ -52,12 +55,27 @@ shell.add_typer(training.shell)
 shell.add_typer(evaluation.shell)
 
 
+def _library(context: typer.Context) -> None:
+    context.obj = open_registry
+
+
+shell.add_typer(library.shell, callback=_library)
+
+
 def open_runs() -> RunStore:
     """The table of runs; raises StoreError."""
     from annotations.database import open_database
     from annotations.runs import RunStore
 
     return RunStore(open_database())
+
+
+def open_registry() -> Registry:
+    """The tables of registered models and data sets; raises StoreError."""
+    from annotations.database import open_database
+    from annotations.registry import Registry
+
+    return Registry(open_database())
 
 
 Model = Annotated[
@@ -206,6 +224,31 @@ def worker(
     commands.work(
         open_runs(), RUNS, home(), device=device, at_once=at_once, once=once, until_idle=until_idle, lonely=lonely
     )
+
+
+@shell.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A zip file that is not there yet.")],
+    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Also the checkpoints of runs.")] = False,
+) -> None:
+    """Write the whole workspace into one file."""
+    from annotations.backup import write_backup
+
+    with progress_bar("backup") as (show, say):
+        made = write_backup(file, checkpoints=checkpoints, on_progress=show)
+        for note in made.notes:
+            say(f"left out: {note}")
+    typer.echo(f"{file}  {made.files} files")
+
+
+@shell.command()
+def restore(file: Annotated[Path, typer.Argument(metavar="FILE", help="What `rhoscope backup` has written.")]) -> None:
+    """Put a backup into an empty workspace."""
+    from annotations.restore import restore as put_back
+
+    with progress_bar("restore") as (show, _):
+        contents = put_back(file, on_progress=show)
+    typer.echo(f"{home()}  {len(contents.files)} files of {contents.created}")
 
 
 @shell.command()

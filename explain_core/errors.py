@@ -4,7 +4,8 @@
     ├── InputError            what the user gave: an image, a folder, a file
     │   ├── ImageError        a picture that cannot be read or is too large
     │   ├── DataError         a data set that cannot be found, read or matched with a model
-    │   └── TargetError       a class that the model does not have
+    │   ├── TargetError       a class that the model does not have
+    │   └── ArchiveError      a backup that is damaged, or is none
     ├── ModelError            a model that cannot be had
     │   ├── SpecError         a model spec that cannot be understood
     │   ├── WeightsError      weights that do not fit, or are unsafe to load
@@ -45,6 +46,10 @@ class DataError(InputError):
 
 class TargetError(InputError):
     """A target class that the model does not have."""
+
+
+class ArchiveError(InputError):
+    """A backup of a workspace is damaged, unsafe to unpack, or none at all."""
 
 
 class ModelError(RhoscopeError):

@@ -5,6 +5,7 @@ Nothing is known of such weights but what the user says of them, and the card te
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from typing import Any
 
 import torch
 
-from explain_core.errors import InputError, ParamError, WeightsError
+from explain_core.errors import InputError, ParamError, WeightsError, suggest
 from explain_core.models.architectures import get_architecture
 from explain_core.models.card import LARGEST_SIDE, Card, Handling
 from explain_core.models.registry import check_name, register, registered
 from explain_core.models.trained import classifier_of, write_trained
 from explain_core.models.weights import weights_from
+from explain_core.params import knobs
 
 ORIGIN = "imported by a user; by whom, how and on what it was trained is not known here"
 LARGEST_BYTES = 4 << 30
@@ -100,3 +102,23 @@ def _try(file: str, model: torch.nn.Module, told: Told) -> None:
     logits = model(pixels)
     if not bool(logits.isfinite().all()):
         raise WeightsError(f"{file}: a grey picture gives logits that are no numbers; train or save it again.")
+
+
+def knobs_from_texts(architecture: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """An architecture's knobs from texts; raises ParamError."""
+    known = {knob.name: knob for knob in knobs(get_architecture(architecture).params)}
+    for name in texts:
+        if name not in known:
+            raise ParamError(f"{architecture} has no knob {name!r}: {suggest(name, known)}")
+    return {name: known[name].parse(text) for name, text in texts.items()}
+
+
+def numbers_from(text: str) -> tuple[float, ...]:
+    """Finite numbers with commas between them; raises ParamError."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(map(math.isfinite, numbers)):
+        raise ParamError(f"{text[:60]!r}: finite numbers with commas between them are needed, such as 0.49, 0.48.")
+    return numbers
