@@ -9,15 +9,22 @@ from streamlit import runtime
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
+# Streamlit leaves six empty rem above the first line, and writes what is chosen in white on the dark theme's blue.
+STYLE = """
+.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }
+[data-tag] { background: rgb(128 128 128 / 25%) !important; }
+[data-tag], [data-tag] * { color: inherit !important; }
+"""
+
 
 def show() -> None:
     """What stands on every page, and the page that was asked for."""
     st.set_page_config(page_title="Rhoscope", layout="wide", initial_sidebar_state="collapsed")
-    # Streamlit leaves six empty rem above the first line.
-    st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
+    st.html(f"<style>{STYLE}</style>")
     pages = [
         st.Page("pages/explore.py", title="Explore", icon=":material/compare:", default=True),
         st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+        st.Page("pages/library.py", title="Library", icon=":material/inventory_2:"),
         st.Page("pages/benchmarks.py", title="Benchmarks", icon=":material/leaderboard:"),
         st.Page("pages/methods.py", title="Methods", icon=":material/menu_book:"),
     ]

@@ -181,7 +181,7 @@ def _shelve(made: Manifest, shelf: Path) -> tuple[Manifest, bool]:
     path = _path(made.name, max(there, default=0) + 1)
     part = shelf / f".{uuid4().hex[:8]}.part"
     try:
-        part.write_text(_text(made), encoding="utf-8")
+        part.write_text(as_text(made), encoding="utf-8")
         part.chmod(0o444)
         part.rename(path)
     finally:
@@ -189,7 +189,8 @@ def _shelve(made: Manifest, shelf: Path) -> tuple[Manifest, bool]:
     return _read(path), True
 
 
-def _text(manifest: Manifest) -> str:
+def as_text(manifest: Manifest) -> str:
+    """The file of a manifest, JSON."""
     values = {name: getattr(manifest, name) for name in ("spec", "sha256", "classes", "created", "n", "content")}
     items = [[item.name, item.label, item.size, item.sha256] for item in manifest.items]
     return json.dumps({"format": FORMAT, **values, "items": items}, ensure_ascii=False)

@@ -1,0 +1,58 @@
+"""The library's tables on a page, kept in step with the folders; what was done is told once, after the page is new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from annotations.database import open_database
+from annotations.registry import Registry
+from annotations.workspace import database_url
+from explain_core.library.rows import Step, keep_in_step
+
+TOLD = "library-told"
+
+
+def in_step() -> Step:
+    """Rows as the folders are; raises StoreError."""
+    return keep_in_step(_opened(database_url()))
+
+
+@st.cache_resource
+def _opened(url: str) -> Registry:
+    return Registry(open_database(url))
+
+
+def done(text: str) -> None:
+    """Draws the page again, with this above it."""
+    st.session_state[TOLD] = text
+    st.rerun()
+
+
+def told() -> None:
+    if text := st.session_state.pop(TOLD, None):
+        st.success(text, icon=":material/check:")
+
+
+def warn(missing: Iterable[str], faults: Iterable[str]) -> None:
+    """What is wrong, a line each."""
+    for name in missing:
+        st.warning(f"`{name}` is missing: its files are gone. Restore them from a backup.", icon=":material/warning:")
+    for fault in faults:
+        st.warning(fault, icon=":material/warning:")
+
+
+@contextmanager
+def moving(text: str) -> Iterator[Callable[[float], None]]:
+    """A bar while something is at work; gives what moves it."""
+    bar = st.progress(0.0, text=text)
+
+    def move(share: float) -> None:
+        bar.progress(share, text=text)
+
+    try:
+        yield move
+    finally:
+        bar.empty()
