@@ -16,6 +16,7 @@ from explain_core.models.zoo import known_specs
 from explain_core.path import ranking
 from explain_core.records import Floats
 
+NETWORK = "network"
 FAMILIES = ("torchvision/", "timm/")
 FIRST_GUESSES = {"top1": "Predicted", "top2": "Runner-up"}
 SAME = "same"
@@ -56,8 +57,15 @@ class Subject:
 
 
 def short(spec: str) -> str:
-    """A model's spec without the folders of its files; without its @, which Markdown would take for a mail address."""
-    return " · ".join(part if part.startswith(FAMILIES) else PurePath(part).name for part in spec.split("@"))
+    """A model's spec without the folders of its files; without its @, which Markdown would take for a mail address.
+
+    A network that a run left is called by the run.
+    """
+    return " · ".join(part if part.startswith(FAMILIES) else _name(PurePath(part)) for part in spec.split("@"))
+
+
+def _name(path: PurePath) -> str:
+    return path.parent.stem if path.name == NETWORK and path.parent.name else path.name
 
 
 def choose(

@@ -43,9 +43,10 @@ def _explore(finished: Sequence[Run]) -> None:
     titles = {run.id: run.title for run in finished}
     specs = {run.id: spec_of(run) for run in finished}
     first = st.selectbox("Network", list(titles), format_func=titles.__getitem__, key="train-explored")
+    others = [name for name in titles if name != first]
     beside = st.selectbox(
-        "Beside it", ["", *(name for name in titles if name != first)], key="train-beside",
-        format_func=lambda name: titles.get(name, "nothing"),
+        "Beside it", [*others, ""], format_func=lambda name: titles.get(name, "nothing"),
+        key=f"train-beside-{first}-{len(others)}",
     )  # fmt: skip
     if st.button("Open in Explore", icon=":material/compare:", type="primary", width="stretch"):
         st.session_state["model"], st.session_state["target"] = specs[str(first)], "top1"
@@ -67,7 +68,7 @@ def _evaluate(finished: Sequence[Run]) -> None:
         models = [spec_of(run) for run in finished]
         for metric in named:
             launching.launch(metric, f"{prefix}-{metric}", data, models, [], [], int(n), 0)
-    st.page_link("pages/benchmarks.py", label="Results on the Benchmarks page", icon=":material/leaderboard:")
+    st.page_link("pages/benchmarks.py", label="Results: Benchmarks", icon=":material/leaderboard:")
 
 
 def _register(finished: Sequence[Run]) -> None:

@@ -35,7 +35,7 @@ def lines(runs: Mapping[str, Curves], names: Sequence[str], *, log: bool) -> go.
         height=290,
         margin={"l": 0, "r": 10, "t": 8, "b": 0},
         showlegend=len(figure.data) > 1,
-        legend={"orientation": "h", "yanchor": "top", "y": -0.24, "x": 0},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.3, "x": 0},
         uirevision="kept",
     )
     figure.update_xaxes(title="step", rangemode="tozero")

@@ -36,7 +36,7 @@ def show() -> list[Run]:
         "Look at", list(titles), format_func=titles.__getitem__, key=SHOWN, max_selections=MOST,
         persist_state="session", help="Several are drawn in the same axes.",
     )  # fmt: skip
-    looked = [run for run in found if run.id in chosen]
+    looked = [run for name in chosen for run in found if run.id == name]
     if looked:
         active = any(run.under_way for run in looked)
         st.fragment(_details, run_every=EVERY_S if active else None)([run.id for run in looked])

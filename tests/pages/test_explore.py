@@ -239,6 +239,7 @@ def test_a_model_is_named_without_the_folders_of_its_files() -> None:
     assert short("torchvision/vgg16@/home/someone/vgg16.safetensors") == "torchvision/vgg16 · vgg16.safetensors"
     assert short("/srv/nets/own.py:small@w.safetensors") == "own.py:small · w.safetensors"
     assert short("demo") == "demo"
+    assert short("trained:/home/someone/runs/mine.train/network") == "mine"
 
 
 def test_the_page_says_what_it_is_not_for(opened: Opened) -> None:

@@ -226,7 +226,7 @@ def test_finished_runs_are_compared_and_used(
     assert not page.exception
     _, stand, differ = (table.value for table in page.dataframe)
     assert dict(stand.loc["accuracy"]) == {"first": 0.5, "second": 0.75}
-    assert differ.to_dict("records") == [{"field": "schedule.rate", "second": "0.05", "first": "0.2"}]
+    assert differ.to_dict("records") == [{"field": "schedule.rate", "first": "0.2", "second": "0.05"}]
     page.text_input(key="train-measured").set_value("npz:test.npz").run()
     press(page, "Start measuring")
     asked = store.find(kind="evaluate")
