@@ -14,6 +14,7 @@ STYLE = """
 .stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }
 [data-tag] { background: rgb(128 128 128 / 25%) !important; }
 [data-tag], [data-tag] * { color: inherit !important; }
+[data-testid^="stBaseButton-primary"]:enabled * { color: light-dark(#ffffff, #101218) !important; }
 """
 
 
