@@ -239,8 +239,11 @@ def test_a_network_is_registered_and_opened_by_its_name(open_page: Open, served:
 def test_networks_are_measured(open_page: Open, served: Served) -> None:
     page = look_at(open_page(), "slowly", "quickly")
     fill(page, "Pictures to measure on", served.data)
-    page.get_by_role("spinbutton", name="How many").fill("6")
+    count = page.get_by_role("spinbutton", name="How many")
+    count.fill("6")
+    count.press("Enter")
     page.get_by_role("button", name="Start measuring").click()
+    expect(page.get_by_text("slowly-quickly-vii was started.")).to_be_visible()
     page.get_by_role("link", name="Results: Benchmarks").click()
     name = "slowly-quickly-accuracy-under-attack"
     under_way = page.get_by_text(re.compile(f"^{name}: (waiting|running)"))
