@@ -63,6 +63,14 @@ class Manifest:
         """Whether its pictures' hashes are known."""
         return all(item.sha256 for item in self.items)
 
+    def label(self, item: Entry) -> str:
+        """An item's label in words, a dash where it has none."""
+        if item.label is None:
+            return "–"
+        if self.classes is not None and isinstance(item.label, int) and 0 <= item.label < len(self.classes):
+            return self.classes[item.label]
+        return str(item.label)
+
     @cached_property
     def content(self) -> str:
         """SHA-256 of everything that makes it this version and no other."""

@@ -68,7 +68,7 @@ def dataset_row(manifest: Manifest) -> dict[str, str]:
 def facts(entry: Registered, told: Described) -> dict[str, str]:
     """Everything on a card but its recipe, in words."""
     card, how = told.card, told.handling
-    size = "any, from " + f"{how.smallest} pixels a side" if how.size is None else f"{how.size[1]} × {how.size[0]}"
+    size = f"any, {how.smallest} or more a side" if how.size is None else f"{how.size[1]} × {how.size[0]} pixels"
     return {
         "Spec": entry.spec,
         "Network": f"{card.architecture}" + (f" ({_pairs(card.knobs)})" if card.knobs else ""),
@@ -78,13 +78,13 @@ def facts(entry: Registered, told: Described) -> dict[str, str]:
         "Mean, deviation": f"{_numbers(how.mean)}; {_numbers(how.std)}",
         "Figures": figures(card.metrics, most=None),
         "Trained on": card.data or "not known",
-        "Data's SHA-256": card.data_sha256 or "not known",
+        "Data's SHA-256": _halves(card.data_sha256) or "not known",
         "Seed": str(card.seed) if card.recipe else "not known",
         "Made": card.created,
-        **{name.capitalize(): str(value) for name, value in card.extra.items()},
+        **{name.capitalize(): str(value) for name, value in card.extra.items() if value is not True},
         "Versions": _pairs(told.versions),
-        "Weights' SHA-256": told.weights_sha256,
-        "Model's SHA-256": told.model_sha256,
+        "Weights' SHA-256": _halves(told.weights_sha256),
+        "Model's SHA-256": _halves(told.model_sha256),
     }
 
 
@@ -115,6 +115,11 @@ def size_text(count: int) -> str:
 
 def _files(folder: Path) -> list[Path]:
     return [file for file in folder.iterdir() if file.is_file()]
+
+
+def _halves(sha256: str) -> str:
+    """With a gap, where a narrow table can break it."""
+    return f"{sha256[:32]} {sha256[32:]}".strip()
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

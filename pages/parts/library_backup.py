@@ -10,7 +10,6 @@ import streamlit as st
 
 from annotations.backup import backups_folder, write_backup
 from annotations.restore import check_empty, restore
-from annotations.workspace import home
 from explain_core.errors import InputError, RhoscopeError
 from explain_core.library.shown import size_text
 from pages.parts.library_rows import done, moving
@@ -28,7 +27,7 @@ def show() -> None:
 
 def _backup() -> None:
     st.markdown("**Back up**")
-    st.caption(f"Models, data sets, recipes, runs and their table, from `{home()}` into its folder `backups`.")
+    st.caption("Models, data sets, recipes, runs and their table, into the folder “backups” of the workspace.")
     checkpoints = st.checkbox("Also the checkpoints of runs", key="library-checkpoints")
     if st.button("Back up now", icon=":material/archive:", type="primary"):
         out = backups_folder() / f"rhoscope-{datetime.now(UTC):%Y-%m-%d-%H%M%S}.zip"
@@ -61,7 +60,7 @@ def _restore() -> None:
         st.caption("Into an empty workspace only.")
         st.info(str(error), icon=":material/info:")
         return
-    st.caption(f"Into `{home()}`, which is empty.")
+    st.caption("Into this workspace, which is empty.")
     upload = st.file_uploader("A backup", ["zip"], key="library-backup", max_upload_size=LARGEST_MB)
     if st.button("Restore", icon=":material/unarchive:", disabled=upload is None) and upload is not None:
         try:

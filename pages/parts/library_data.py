@@ -61,8 +61,8 @@ def _one(known: Manifest) -> None:
     name = f"{known.name}@{known.version}"
     st.caption(f"{known.n} items, read by")
     st.code(known.spec, language=None, wrap_lines=True)
-    items = [(item.name, item.label, item.size, item.sha256 or "–") for item in known.items[:SHOWN]]
-    table = pd.DataFrame(items, columns=["Item", "Label", "Bytes", "SHA-256"]).astype({"Label": str})
+    items = [(item.name, known.label(item), item.size, item.sha256 or "–") for item in known.items[:SHOWN]]
+    table = pd.DataFrame(items, columns=["Item", "Label", "Bytes", "SHA-256"])
     st.dataframe(table, hide_index=True, height=250, key="library-items", alt=f"The first items of {name}")
     with st.container(horizontal=True):
         asked = st.button("Verify", icon=":material/fact_check:", help="Reads the data again and says what differs.")

@@ -72,8 +72,8 @@ def _handling(row: Architecture, params: Params | None) -> Told | None:
             "Colours", list(COLOURS), format_func=COLOURS.__getitem__, key="library-colours", width=WIDE
         )
         free = not row.fixed and st.checkbox("Any size", key="library-any", width=WIDE)
-        height = st.number_input("Height", 1, 65_536, 32, key="library-height", disabled=free, width=WIDE)
-        width = st.number_input("Width", 1, 65_536, 32, key="library-width", disabled=free, width=WIDE)
+        height = st.number_input("Picture height", 1, 65_536, 32, key="library-height", disabled=free, width=WIDE)
+        width = st.number_input("Picture width", 1, 65_536, 32, key="library-width", disabled=free, width=WIDE)
         mean = st.text_input("Mean", "0", key="library-mean", help="By channel, of pixels in 0 … 1.", width=WIDE)
         std = st.text_input("Deviation", "1", key="library-std", help="By channel, of pixels in 0 … 1.", width=WIDE)
     try:

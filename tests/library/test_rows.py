@@ -71,7 +71,7 @@ def test_a_card_is_told_in_words(rows: Registry) -> None:
     put("ash")
     facts = shown.facts(find("ash"), find("ash").describe())
     assert facts["Network"] == "mlp (hidden 3, activation relu)"
-    assert (facts["Input"], facts["Trained on"], facts["Imported"]) == ("4 × 4, grey", "not known", "True")
+    assert (facts["Input"], facts["Trained on"], "Imported" in facts) == ("4 × 4 pixels, grey", "not known", False)
     (row,), _ = shown.models()
     assert (row["Recipe"], row["Figures"], row["Classes"]) == ("imported", "–", "2")
     assert [shown.size_text(count) for count in (999, 1_234, 2_500_000_000)] == ["999 bytes", "1.2 kB", "2.5 GB"]

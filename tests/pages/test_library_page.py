@@ -78,7 +78,7 @@ def test_weights_come_in(page: AppTest, weights: bytes) -> None:
     view(page, "models")
     assert page.dataframe[0].value["Name"].tolist() == ["mine"]
     facts = page.table[0].value["Value"]
-    assert (facts["Network"], facts["Input"]) == ("mlp (hidden 3, activation relu)", "4 × 4, grey")
+    assert (facts["Network"], facts["Input"]) == ("mlp (hidden 3, activation relu)", "4 × 4 pixels, grey")
     assert "nobody has told" in texts(page)
 
 
