@@ -12,8 +12,9 @@ run: setup
 
 setup: $(VENV)/.ready
 
+# Two processes of one thread each: networks this small gain nothing from more threads.
 test: $(VENV)/.ready-for-tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-slow: $(VENV)/.ready-for-tests
 	$(BIN)/python -m pytest -m slow --timeout 7200

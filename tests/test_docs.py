@@ -15,6 +15,7 @@ import typer.main
 from PIL import Image
 
 from cli import shell
+from explain_core.evaluation.result import read_results
 from explain_core.methods import METHODS
 from explain_core.metrics import METRICS
 from explain_core.models.architectures import ARCHITECTURES
@@ -35,6 +36,7 @@ def commands(group: typer.core.TyperGroup, above: str = "") -> Iterator[tuple[st
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(path.relative_to(ROOT) for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+RESULTS = sorted((ROOT / "docs" / "results").glob("*.json"))
 COMMANDS = dict(commands(typer.main.get_group(shell)))
 
 
@@ -94,3 +96,8 @@ def test_examples_in_docstrings_run(path: Path) -> None:
     if ">>>" in text(str(path)):
         name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
         assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_what_the_benchmarks_page_offers_can_be_read() -> None:
+    """Other figures lie in a folder below."""
+    assert all(read_results(path) for path in RESULTS)

@@ -27,13 +27,18 @@ def _opened(url: str) -> Registry:
 
 def done(text: str) -> None:
     """Draws the page again, with this above it."""
-    st.session_state[TOLD] = text
+    st.session_state[TOLD] = (None, text)
     st.rerun()
 
 
-def told() -> None:
-    if text := st.session_state.pop(TOLD, None):
+def told(view: str) -> None:
+    """What was done last, as long as the view stays: a page that draws itself again does not take it away."""
+    where, text = st.session_state.get(TOLD, (view, None))
+    if where in (None, view) and text:
+        st.session_state[TOLD] = (view, text)
         st.success(text, icon=":material/check:")
+    else:
+        st.session_state.pop(TOLD, None)
 
 
 def warn(missing: Iterable[str], faults: Iterable[str]) -> None:

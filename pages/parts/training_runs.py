@@ -30,8 +30,10 @@ def show() -> list[Run]:
         return []
     st.fragment(_table, run_every=EVERY_S if any(run.under_way for run in found) else None)()
     titles = {run.id: run.title for run in found}
-    st.session_state.setdefault(SHOWN, [found[0].id])
-    st.session_state[SHOWN] = [name for name in st.session_state[SHOWN] if name in titles]
+    if SHOWN not in st.session_state:
+        st.session_state[SHOWN] = [found[0].id]
+    if set(st.session_state[SHOWN]) - set(titles):  # setting it always would undo what is chosen meanwhile
+        st.session_state[SHOWN] = [name for name in st.session_state[SHOWN] if name in titles]
     chosen = st.multiselect(
         "Look at", list(titles), format_func=titles.__getitem__, key=SHOWN, max_selections=MOST,
         persist_state="session", help="Several are drawn in the same axes.",

@@ -32,7 +32,7 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-PATIENCE = 240
+PATIENCE = 120
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def test_the_slider_obeys_the_keyboard_and_the_address_follows(look: Look) -> No
     slider.focus()
     first = pictures(page)
     page.keyboard.press("ArrowRight")
-    assert slider.get_attribute("aria-valuetext") == "0.07"
+    expect(slider).to_have_attribute("aria-valuetext", "0.07")
     second = pictures(page)
     assert second[1] != first[1]
     assert second[0] == first[0], "Grad-CAM has no ρ"

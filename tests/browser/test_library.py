@@ -11,7 +11,7 @@ import torch
 from playwright.sync_api import Page, expect
 from safetensors.torch import save
 
-from explain_core.models.architectures import Shape, build
+from explain_core.models.architectures import ARCHITECTURES, Shape, build
 from tests.browser.test_in_chromium import serious
 
 pytestmark = pytest.mark.browser
@@ -30,6 +30,11 @@ def chosen(page: Page, label: str, option: str) -> None:
     page.get_by_role("option", name=option).click()
 
 
+def at_rest(page: Page) -> None:
+    """Waits until the script has run to its end."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def imported(page: Page, name: str) -> None:
     """Fills the form and waits until the model is registered."""
     page.get_by_role("radio", name="Import weights").click()
@@ -38,16 +43,18 @@ def imported(page: Page, name: str) -> None:
     )
     expect(page.get_by_text("tiny.safetensors")).to_be_visible()
     chosen(page, "Network", "fcnn")
+    expect(page.get_by_text(ARCHITECTURES["fcnn"].summary)).to_be_visible()
     chosen(page, "Colours", "grey")
+    at_rest(page)  # the network chosen before has fields of these names too
     for label, text in (("Name", name), ("Classes", "normal, lesion"), ("width", "2")):
         box = page.get_by_label(label, exact=True)
-        expect(box).to_have_count(1)  # the network chosen before has a field of this name too
         box.fill(text)
         box.press("Enter")
     page.get_by_text("Any size").click()
     expect(page.get_by_label("Picture height")).to_be_disabled()
     shot(page, "import")
     page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("from now on: see Models")).to_be_visible()
     page.get_by_role("radio", name="Models").click()
     expect(page.get_by_text(f"registry/{name}@1", exact=True)).to_be_visible()
 

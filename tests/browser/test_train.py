@@ -151,11 +151,14 @@ def look_at(page: Page, *names: str) -> Page:
     """The page with exactly these runs."""
     box = page.get_by_role("combobox", name="Look at")
     box.wait_for()
-    for shown in page.get_by_test_id("stMultiSelect").first.get_by_role("button", name="Remove").all():
-        shown.click()
-    for name in names:
+    tags = page.get_by_test_id("stMultiSelect").first.locator(".react-aria-ComboBox [data-tag]")
+    while shown := tags.count():
+        tags.first.get_by_label("Remove").click()
+        expect(tags).to_have_count(shown - 1)
+    for already, name in enumerate(names):
         box.fill(name)
         page.get_by_role("option", name=name, exact=True).click()
+        expect(tags).to_have_count(already + 1)
     page.keyboard.press("Escape")
     return page
 
