@@ -17,7 +17,7 @@ def page() -> None:
         "View", list(VIEWS), format_func=VIEWS.__getitem__, key="library-view", required=True,
         label_visibility="collapsed", persist_state="session",
     )  # fmt: skip
-    library_rows.told(view)
+    library_rows.told(str(view))
     try:
         step = library_rows.in_step()
         if view == "models":
