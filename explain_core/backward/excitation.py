@@ -90,7 +90,8 @@ class Exciting(TorchFunctionMode):
         number = self._linear
 
         def excite(sign: int, leaf: Tensor) -> Tensor:
-            return func(leaf, (sign * weight.detach()).clamp(min=0), None, *rest, **options)
+            own = weight.detach()
+            return func(leaf, own.clamp(min=0) if sign > 0 else own.clamp(max=0).neg_(), None, *rest, **options)
 
         def back(kept: Tensor, r: Tensor) -> Tensor:
             if number < self._linear:

@@ -71,7 +71,7 @@ def relevance_at(model: Classifier, question: Question, layer: str, contrast: bo
     """The layer's name, its relevance (n, k, h', w') of the class, and the logits."""
     size = tuple(question.images.shape[1:])
     known = _default.setdefault(model, {}).get(size) if layer == AUTO else layer
-    names = gradcam.candidates(model, known) if known else list(stages(model.net))
+    names = gradcam.candidates(model, known, question.images) if known else list(stages(model.net))
     # Once the layer is known, nothing before it is recorded.
     x = ((question.images - model.mean) / model.std).detach().requires_grad_(known is None)
     keeping = maps_of(model.net, names, cut=known is not None)

@@ -65,14 +65,11 @@ def run(model: Classifier, question: Question, params: GradCamParams) -> Working
 
 def look(model: Classifier, question: Question, layer: str, forward: Callable[[Images], Logits] | None = None) -> Look:
     """The class's gradient at a layer: one forward pass, `forward` instead of the model's own if given."""
-    size = tuple(question.images.shape[1:])
-    known = _last_map.setdefault(model, {}).get(size) if layer == AUTO else None
-    with maps_of(model.net, [known] if known else candidates(model, layer)) as maps, torch.enable_grad():
+    names = candidates(model, layer, question.images)
+    with maps_of(model.net, names) as maps, torch.enable_grad():
         logits = (forward or model)(question.images)
-        name, kept = chosen(model, maps, layer)
+        name, kept = chosen(model, maps, layer, question.images)
         (gradient,) = torch.autograd.grad(pick(logits, question.target).sum(), kept)
-    if layer == AUTO:
-        _last_map[model][size] = name
     return Look(name, kept.detach(), gradient, logits.detach())
 
 
@@ -86,8 +83,10 @@ def enlarged(coarse: Tensor, images: Images) -> Saliency:
     return F.interpolate(coarse, size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
 
 
-def candidates(model: Classifier, layer: str) -> Sequence[str]:
-    """The layers to listen to: the one named, or every convolution."""
+def candidates(model: Classifier, layer: str, images: Images) -> Sequence[str]:
+    """The layers to listen to: the one named, or known from pictures of this size, or every convolution."""
+    if layer == AUTO and (last := _last_map.setdefault(model, {}).get(tuple(images.shape[1:]))):
+        return [last]
     known = dict(model.net.named_modules())
     if layer != AUTO:
         if layer not in known:
@@ -99,10 +98,13 @@ def candidates(model: Classifier, layer: str) -> Sequence[str]:
     return [name for name, module in known.items() if isinstance(module, CONVOLUTIONS)]
 
 
-def chosen(model: Classifier, maps: Maps, layer: str) -> tuple[str, Tensor]:
-    """The last map in execution order."""
+def chosen(model: Classifier, maps: Maps, layer: str, images: Images) -> tuple[str, Tensor]:
+    """The last map in execution order, remembered for pictures of this size."""
     if maps.kept:
-        return list(maps.kept.items())[-1]
+        name, last = list(maps.kept.items())[-1]
+        if layer == AUTO:
+            _last_map[model][tuple(images.shape[1:])] = name
+        return name, last
     if layer == AUTO:
         raise CannotExplain(f"Grad-CAM cannot explain {model.spec}, because no convolution keeps a map at this size.")
     shapes = ", ".join(map(str, maps.shapes.values())) or "no tensor"

@@ -52,10 +52,10 @@ def run(model: Classifier, question: Question, params: GuidedGradCamParams) -> W
 def both(model: Classifier, question: Question, params: GuidedGradCamParams) -> tuple[str, Tensor, Images, Logits]:
     """Grad-CAM's layer and its map (n, 1, h', w'), the guided gradient, and the logits."""
     x = question.images.detach().requires_grad_()
-    layers = gradcam.candidates(model, params.layer)
+    layers = gradcam.candidates(model, params.layer, x)
     with torch.enable_grad(), Rectifying("ordinary") as rule, maps_of(model.net, layers, cut=False) as maps:
         logits = model(x)
-    name, layer = gradcam.chosen(model, maps, params.layer)
+    name, layer = gradcam.chosen(model, maps, params.layer, x)
     score = score_of(model, params)(logits, question.target).sum()
     (at_layer,) = torch.autograd.grad(score, layer, retain_graph=True)
     rule.rule = "guided"
