@@ -27,8 +27,8 @@ def train(
 ) -> None:
     """Train a network by a recipe; under torchrun, several processes train it together."""
     check_writable(out)
-    from explain_core.training.fit import Alone
     from explain_core.training.recipe import load_recipe
+    from explain_core.training.telling import Alone
     from explain_core.training.training import started, train
 
     asked = load_recipe(recipe, settings or ())

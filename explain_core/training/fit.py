@@ -8,15 +8,12 @@ step, so a training that was stopped and taken up again ends bit for bit where o
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -31,41 +28,13 @@ from explain_core.training.pictures import Pictures
 from explain_core.training.processes import Processes
 from explain_core.training.recipe import Recipe
 from explain_core.training.schedule import optimiser_of, rate_at, set_rate
+from explain_core.training.telling import CURVES, EVERY, Alone, Listener, Telling
 from explain_core.training.terms import TERMS, Setting, Term
 
-CURVES = "metrics.jsonl"
-EVERY = 20
-"""Steps between two points of a curve."""
 SECONDS = 60.0
 """Between two checkpoints inside an epoch."""
 AT_ONCE = 256
 DTYPES = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
-
-
-class Listener(Protocol):
-    """Who follows a run; `cancelled` is asked once a step."""
-
-    def progress(self, share: float, note: str) -> None: ...
-
-    def metrics(self, step: int, values: Mapping[str, float]) -> None: ...
-
-    def cancelled(self) -> bool: ...
-
-
-class Alone:
-    """Nobody follows; `show` may move a bar."""
-
-    def __init__(self, show: Callable[[float], None] = lambda _: None) -> None:
-        self.show = show
-
-    def progress(self, share: float, note: str) -> None:
-        self.show(share)
-
-    def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Nobody is told; the folder has them."""
-
-    def cancelled(self) -> bool:
-        return False
 
 
 @dataclass(eq=False)
@@ -100,9 +69,11 @@ class Training:
         average = MovingAverage(self.model.net, schedule.ema) if schedule.ema else None
         self.parts = Parts(self.model.net, optimiser, average, {}, self.question)
         self.place = Place()
-        self.saved, self.begun = time.monotonic(), time.monotonic()
-        self.sums: dict[str, float] = defaultdict(float)
-        self.since = self.begun_at = 0
+        self.saved = time.monotonic()
+        self.telling = Telling(
+            self.out / CURVES if self.processes.first else None, self.listener, self.steps, schedule.epochs,
+            min(schedule.batch, len(self.pictures)),
+        )  # fmt: skip
 
     @property
     def steps_an_epoch(self) -> int:
@@ -136,9 +107,7 @@ class Training:
         self.place, terms = found
         for name, state in terms.items():
             self.terms[name].restore(state)
-        self.begun_at = self.place.step
-        if self.processes.first:
-            _cut_curves(self.out / CURVES, self.place.step)
+        self.telling.take_up(self.place.step)
 
     def epoch(self, epoch: int) -> None:
         schedule, steps = self.recipe.schedule, self.steps_an_epoch
@@ -155,8 +124,7 @@ class Training:
                 self.tell()
             if time.monotonic() - self.saved > SECONDS and step + 1 < steps:
                 self.save()
-        if self.since:
-            self.tell()
+        self.tell()
         self.place.epoch = epoch + 1
         self.judge()
         self.save()
@@ -207,7 +175,7 @@ class Training:
         return losses, seen.logits
 
     def check(self, names: Sequence[str], values: Sequence[float]) -> None:
-        """Adds to the curves; raises TrainingError where a number is none."""
+        """Adds to the curves; raises TrainingError where a number is none, or infinite."""
         for name, value in zip(names, values, strict=True):
             if not math.isfinite(value):
                 what = "the gradient" if name == "gradient norm" else f"the term {name}"
@@ -215,26 +183,14 @@ class Training:
                     f"Step {self.place.step + 1} (epoch {self.place.epoch + 1}): {what} is {value}; the last "
                     "checkpoint is kept. Lower schedule.rate, or lengthen schedule.warm_up."
                 )
-            self.sums[name] += value
-        self.since += 1
+        self.telling.add(names, values)
 
     def tell(self) -> None:
-        """A point of every curve: means since the last one."""
-        values = {name: total / self.since for name, total in self.sums.items()}
-        values["rate"] = float(self.parts.optimiser.param_groups[0]["lr"])
+        """A point of every curve."""
+        now = {"rate": float(self.parts.optimiser.param_groups[0]["lr"])}
         for term in self.terms.values():
-            values.update(term.numbers())
-        seconds = time.monotonic() - self.begun
-        pace = (self.place.step - self.begun_at) / max(seconds, 1e-9)
-        values["images per second"] = pace * min(self.recipe.schedule.batch, len(self.pictures))
-        self.note(values)
-        self.sums.clear()
-        self.since = 0
-        left = (self.steps - self.place.step) / max(pace, 1e-9)
-        self.listener.progress(
-            self.place.step / self.steps,
-            f"epoch {self.place.epoch + 1} of {self.recipe.schedule.epochs}, about {_span(left)} left",
-        )
+            now.update(term.numbers())
+        self.telling.point(self.place.step, self.place.epoch, now)
 
     def judge(self) -> None:
         """At the end of an epoch: accuracy on what was held out, and whether this is the best epoch."""
@@ -247,14 +203,7 @@ class Training:
                 if self.recipe.schedule.keep == "best":
                     self.parts.best.update({n: v.detach().clone() for n, v in self.model.net.state_dict().items()})
         self.model.train()
-        self.note(values)
-
-    def note(self, values: Mapping[str, float]) -> None:
-        if not self.processes.first:
-            return
-        with (self.out / CURVES).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": self.place.step, "epoch": self.place.epoch, **values}) + "\n")
-        self.listener.metrics(self.place.step, values)
+        self.telling.note(self.place.step, self.place.epoch, values)
 
     def save(self) -> None:
         if self.processes.first:
@@ -284,25 +233,3 @@ def evaluate(model: Classifier, pictures: Pictures) -> dict[str, float]:
         right += float(decided(model, seen.logits, batch.labels).sum())
         loss += float(seen.cross_entropy.sum())
     return {"validation accuracy": right / len(pictures), "validation loss": loss / len(pictures)}
-
-
-def _cut_curves(path: Path, step: int) -> None:
-    """Drops what was told after the checkpoint, which will be told again."""
-    if not path.exists():
-        return
-    kept = [line for line in path.read_text("utf-8").splitlines() if _step_of(line) <= step]
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-    unfinished.replace(path)
-
-
-def _step_of(line: str) -> float:
-    try:
-        entry: dict[str, Any] = json.loads(line)
-        return float(entry["step"])
-    except (ValueError, KeyError, TypeError):  # the last line of a process that was killed
-        return math.inf
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds >= 5400 else f"{max(1, round(seconds / 60))} min"

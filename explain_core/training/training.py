@@ -29,10 +29,11 @@ from explain_core.models.trained import write_trained
 from explain_core.params import fingerprint
 from explain_core.runs.kinds import Report
 from explain_core.training.checkpoint import FILE
-from explain_core.training.fit import Alone, Listener, Training, evaluate
+from explain_core.training.fit import Training, evaluate
 from explain_core.training.pictures import Pictures, class_names
 from explain_core.training.processes import Processes, joined
 from explain_core.training.recipe import Recipe
+from explain_core.training.telling import Alone, Listener
 from explain_core.training.terms import TERMS
 
 NETWORK, RECIPE, LOCK = "network", "recipe.toml", "lock"

@@ -20,9 +20,11 @@ from explain_core.models.architectures.base import Shape
 from explain_core.models.classifier import Classifier, InputSpec
 from explain_core.training import fit as loop
 from explain_core.training.checkpoint import FILE
-from explain_core.training.fit import CURVES, Alone, Training
+from explain_core.training.fit import Training
 from explain_core.training.pictures import Pictures
 from explain_core.training.recipe import load_recipe, parse_recipe
+from explain_core.training.telling import CURVES, Alone
+from explain_core.training.terms import TERMS
 
 SIDE, CLASSES = 8, 3
 EVERYTHING = """
@@ -253,6 +255,4 @@ def test_a_larger_set_than_memory_is_read_batch_by_batch(monkeypatch: pytest.Mon
 
 def test_the_loop_has_no_name_of_a_term() -> None:
     text = Path(loop.__file__).read_text()
-    from explain_core.training.terms import TERMS
-
     assert not [name for name in TERMS if f'"{name}"' in text]

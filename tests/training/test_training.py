@@ -21,8 +21,8 @@ from explain_core import explain
 from explain_core.errors import Cancelled, DataError, OutputError
 from explain_core.models.zoo import load_model
 from explain_core.training.checkpoint import FILE
-from explain_core.training.fit import Alone
 from explain_core.training.recipe import load_recipe
+from explain_core.training.telling import Alone
 from explain_core.training.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
