@@ -51,7 +51,8 @@ def planned(folder: Path, *targets: str) -> str:
 def test_what_is_there_is_used_again(bare: Path) -> None:
     assert "Nothing to be done" in planned(bare, "setup")
     assert planned(bare, "run") == ".venv/bin/rhoscope app\n"
-    assert planned(bare, "test") == ".venv/bin/python -m pytest\n"
+    assert planned(bare, "test").splitlines()[-1].startswith("OMP_NUM_THREADS=1 .venv/bin/python -m pytest ")
+    assert "pip" not in planned(bare, "test")
 
 
 def test_only_a_new_pyproject_installs_again(bare: Path) -> None:

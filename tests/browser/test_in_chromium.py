@@ -47,6 +47,11 @@ def solved(page: Page) -> Page:
     return page
 
 
+def at_rest(page: Page) -> None:
+    """Waits until the script has run to its end."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def serious(page: Page) -> list[str]:
     """Violations that our code can change: rule, and the elements."""
     found = Axe().run(page).response["violations"]

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from safetensors.torch import save
 
 from explain_core.models.architectures import ARCHITECTURES, Shape, build
-from tests.browser.test_in_chromium import serious
+from tests.browser.test_in_chromium import at_rest, serious
 
 pytestmark = pytest.mark.browser
 Look = Callable[..., Page]
@@ -28,11 +28,6 @@ def weights() -> bytes:
 def chosen(page: Page, label: str, option: str) -> None:
     page.get_by_role("combobox", name=label).click()
     page.get_by_role("option", name=option).click()
-
-
-def at_rest(page: Page) -> None:
-    """Waits until the script has run to its end."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def imported(page: Page, name: str) -> None:
