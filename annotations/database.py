@@ -1,4 +1,4 @@
-"""The one database: runs and registered models, and later labels.
+"""The one database: runs, registered models, and labels.
 
 RHOSCOPE_DB names it by any SQLAlchemy URL; by default it is a SQLite file in the workspace
 (RHOSCOPE_HOME, or `.rhoscope` in the user's home).  SQLite is used by several processes at once: it
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from annotations.workspace import database_url
 from explain_core.errors import StoreError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a database that has it needs no look at the others."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 PATIENCE_S = 30
@@ -117,6 +117,7 @@ def _engine(url: URL, name: str) -> Engine:
 def _prepare(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun below, and not by the driver
     connection.execute("PRAGMA journal_mode=WAL").close()
+    connection.execute("PRAGMA synchronous=FULL").close()  # what was acknowledged outlives a power cut
     connection.execute("PRAGMA foreign_keys=ON").close()
 
 

@@ -113,4 +113,123 @@ class DatasetRow(Base):
     created: Mapped[datetime]
 
 
+class PersonRow(Base):
+    """Somebody who answers or organises; a person is made inactive, never removed, for labels name them."""
+
+    __tablename__ = "people"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    role: Mapped[str] = mapped_column(String(16))
+    active: Mapped[bool]
+    created: Mapped[datetime]
+
+
+class CampaignRow(Base):
+    """A question about the items of a bundle: `overlap` people answer each, and `most` where they disagree."""
+
+    __tablename__ = "campaigns"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    title: Mapped[str] = mapped_column(String(200))
+    question: Mapped[str] = mapped_column(String(40))
+    state: Mapped[str] = mapped_column(String(16))
+    overlap: Mapped[int]
+    most: Mapped[int]
+    lease_s: Mapped[int]
+    bundle: Mapped[str] = mapped_column(Text)
+    bundle_sha256: Mapped[str] = mapped_column(String(64))
+    spec: Mapped[dict[str, Any]]
+    author: Mapped[str] = mapped_column(String(80))
+    created: Mapped[datetime]
+
+
+class ItemRow(Base):
+    """One thing to answer about.
+
+    `wanted` people shall answer it (0: everybody), `taken` have or are about to; `told` is what its maker recorded.
+    """
+
+    __tablename__ = "items"
+    __table_args__ = (UniqueConstraint("campaign_id", "name"), Index("ix_items_place", "campaign_id", "place"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    name: Mapped[str] = mapped_column(String(100))
+    place: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(16))
+    repeats: Mapped[str | None] = mapped_column(String(100))
+    truth: Mapped[str | None] = mapped_column(String(40))
+    class_name: Mapped[str] = mapped_column(String(200))
+    pictures: Mapped[dict[str, Any]]
+    told: Mapped[dict[str, Any]]
+    wanted: Mapped[int]
+    taken: Mapped[int]
+
+
+class LeaseRow(Base):
+    """An item in one person's hands, until it is answered or skipped, or its time is over."""
+
+    __tablename__ = "leases"
+    __table_args__ = (Index("ix_leases_item", "item_id", "person_id"), Index("ix_leases_state", "state", "expires"))
+
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    item_id: Mapped[int] = mapped_column(ForeignKey("items.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    granted: Mapped[datetime]
+    expires: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(16))
+
+
+class LabelRow(Base):
+    """An answer, never changed: another one `supersedes` it, and one without an answer withdraws it."""
+
+    __tablename__ = "labels"
+    __table_args__ = (
+        UniqueConstraint("key"), UniqueConstraint("supersedes"), Index("ix_labels_item", "item_id", "person_id"),
+        Index("ix_labels_person", "person_id", "id"),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    item_id: Mapped[int] = mapped_column(ForeignKey("items.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    token: Mapped[str] = mapped_column(ForeignKey("leases.token"))
+    key: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[str | None] = mapped_column(String(40))
+    late: Mapped[bool]
+    flagged: Mapped[bool]
+    note: Mapped[str] = mapped_column(Text)
+    active_ms: Mapped[int | None]
+    shapes: Mapped[dict[str, Any]]
+    supersedes: Mapped[int | None] = mapped_column(ForeignKey("labels.id"))
+    created: Mapped[datetime]
+
+
+class AuditRow(Base):
+    """What was done, by whom; each entry's hash covers the one before.  The database refuses to change it."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    moment: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(80))
+    what: Mapped[str] = mapped_column(String(40))
+    detail: Mapped[str] = mapped_column(Text)
+    before: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHeadRow(Base):
+    """Where the audit log stands: one row, locked by whoever writes an entry."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    entries: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
+
+
 configure_mappers()  # now, and not in each process that is forked from one that has this module

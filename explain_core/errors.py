@@ -15,7 +15,8 @@
     ├── MethodError           a method stopped on an error that nobody foresaw
     ├── TrainingError         a training run that cannot go on, such as a loss that is not a number
     ├── OutputError           a result that cannot be written
-    ├── StoreError            the database of runs and registered models cannot be used
+    ├── StoreError            the database of runs, registered models and labels cannot be used
+    ├── RightsError           somebody who may not do that
     ├── MemoryExhausted       one row alone does not fit into memory
     └── Cancelled             nobody waits for the answer any more
 
@@ -90,6 +91,10 @@ class OutputError(RhoscopeError):
 
 class StoreError(RhoscopeError):
     """The database cannot be opened, read or written, or is newer than this program."""
+
+
+class RightsError(RhoscopeError):
+    """Nobody is named, or the person's role does not allow it."""
 
 
 class MemoryExhausted(RhoscopeError):

@@ -1,0 +1,116 @@
+"""The audit log: who did what, when, as a chain of hashes that only grows.
+
+    hash_n = SHA-256( n, moment, who, what, detail, hash_{n−1} ),   hash_0 = 64 zeros
+
+An entry is written in the transaction of what it tells of, under a lock on the log's head, so that there is no
+deed without its entry.  Triggers refuse to change entries and labels; whoever gets round them is found by `verify`,
+and whoever puts a whole chain in its place by a head that was noted elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from annotations.database import Database
+from annotations.tables import AuditHeadRow, AuditRow, LabelRow
+from explain_core.errors import StoreError
+
+START = "0" * 64
+LABELLED = "label"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How many entries there are, and the head: note it elsewhere, and later `verify(head=…)` proves that nothing
+    before it was changed."""
+
+    entries: int
+    head: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    number: int
+    moment: datetime
+    who: str
+    what: str
+    detail: Mapping[str, Any]
+
+
+def record(session: Session, moment: datetime, who: str, what: str, detail: Mapping[str, Any]) -> str:
+    """Adds an entry in the transaction of `session`; returns its hash.  Whoever comes second waits here."""
+    head = session.get_one(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
+    text = json.dumps(detail, sort_keys=True, ensure_ascii=False)
+    entry = AuditRow(id=head.entries + 1, moment=moment, who=who, what=what, detail=text, before=head.hash, hash="")
+    entry.hash = head.hash = _hash(entry)
+    head.entries = entry.id
+    session.add(entry)
+    session.flush()
+    return entry.hash
+
+
+def label_detail(label: LabelRow) -> dict[str, Any]:
+    """What the log holds of a label: everything that counts."""
+    return {
+        "label": label.id, "item": label.item_id, "person": label.person_id, "answer": label.answer, "key": label.key,
+        "flagged": label.flagged, "late": label.late, "note": label.note, "shapes": label.shapes,
+        "supersedes": label.supersedes,
+    }  # fmt: skip
+
+
+def verify(database: Database, head: str | None = None) -> Verified:
+    """Reads the whole log; raises StoreError at the first entry or label that is not as it was written.
+
+    With `head`, noted earlier, also where the log does not go on from there.
+    """
+    before, number, seen = START, 0, head in (None, START)
+    with database.read() as session:
+        labels = {row.id: label_detail(row) for row in session.scalars(select(LabelRow))}
+        for entry in session.scalars(select(AuditRow).order_by(AuditRow.id)):
+            number += 1
+            if (entry.id, entry.before, entry.hash) != (number, before, _hash(entry)):
+                raise StoreError(f"Entry {number} of the audit log was changed or taken out: restore a backup.")
+            detail = json.loads(entry.detail)
+            if entry.what == LABELLED and labels.pop(detail["label"], None) != detail:
+                raise StoreError(f"Label {detail['label']} is not what entry {number} tells: restore a backup.")
+            before = entry.hash
+            seen = seen or before == head
+        kept = session.get_one(AuditHeadRow, 1)
+        if (kept.entries, kept.hash) != (number, before):
+            raise StoreError(
+                f"The audit log ends at entry {number}, its head tells of {kept.entries}: restore a backup."
+            )
+    if labels:
+        raise StoreError(f"Label {min(labels)} is in no entry of the audit log: restore a backup.")
+    if not seen:
+        raise StoreError(
+            f"The audit log does not go on from the head {str(head)[:12]}…: it was replaced, or that is of another."
+        )
+    return Verified(number, before)
+
+
+def entries(database: Database, *, most: int = 200, before: int | None = None) -> list[Entry]:
+    """The newest first."""
+    asked = select(AuditRow).order_by(AuditRow.id.desc()).limit(most)
+    if before is not None:
+        asked = asked.where(AuditRow.id < before)
+    with database.read() as session:
+        return [Entry(row.id, row.moment, row.who, row.what, json.loads(row.detail)) for row in session.scalars(asked)]
+
+
+def count(database: Database) -> int:
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(AuditRow)) or 0
+
+
+def _hash(entry: AuditRow) -> str:
+    told = [entry.id, entry.moment.isoformat(), entry.who, entry.what, entry.detail, entry.before]
+    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()
