@@ -1,6 +1,6 @@
 """Rhoscope from a shell: `rhoscope app | explain | evaluate | table | attack | train | runs | worker | library |
-backup | restore | methods | metrics | protocols | models | bench`.  The one place that knows both the table of runs
-and what can be run: RUNS.
+labels | backup | restore | methods | metrics | protocols | models | bench`.  The one place that knows both the table of
+runs and what can be run: RUNS.
 
 Everything that needs torch is imported where it is used, so that `rhoscope --help` is quick.
 What a user can cause ends in one line on stderr and exit code 2; anything else in one line and 1,
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from annotations import commands as labels
 from annotations.workspace import home
 from explain_core import __version__
 from explain_core.errors import InputError, RhoscopeError
@@ -53,6 +54,7 @@ shell = typer.Typer(
 shell.add_typer(commands.shell)
 shell.add_typer(training.shell)
 shell.add_typer(evaluation.shell)
+shell.add_typer(labels.shell)
 
 
 def _library(context: typer.Context) -> None:

@@ -1,0 +1,97 @@
+"""Labels as files.  To add a form: its row in EXPORTS.
+
+`jsonl` is the whole history, a label a line, as `annotations/importing.py` reads it; `csv` has the answers that count.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import select
+
+from annotations import labels
+from annotations.campaigns import found
+from annotations.database import Database
+from annotations.tables import ItemRow, LabelRow, PersonRow
+from explain_core.errors import InputError, suggest
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label with names in the place of numbers; `supersedes` is the key of the one before, `at` in ISO 8601, UTC.
+
+    `counts` is whether it is the person's present answer about the item; a label without an answer took one back.
+    """
+
+    campaign: str
+    item: str
+    class_name: str
+    kind: str
+    repeats: str | None
+    truth: str | None
+    rater: str
+    answer: str | None
+    key: str
+    at: str
+    late: bool
+    flagged: bool
+    note: str
+    active_ms: int | None
+    shapes: Mapping[str, Any]
+    supersedes: str | None
+    counts: bool
+
+
+def read_labels(database: Database, campaign: str) -> list[Label]:
+    """All labels of a campaign, the oldest first; raises InputError, StoreError."""
+    with database.read() as session:
+        row = found(session, campaign)
+        counting = set(session.scalars(labels.counting(row).with_only_columns(LabelRow.id)))
+        asked = select(LabelRow, ItemRow, PersonRow.name).join(ItemRow).join(PersonRow)
+        rows = session.execute(asked.where(ItemRow.campaign_id == row.id).order_by(LabelRow.id)).all()
+        keys = {label.id: label.key for label, _, _ in rows}
+        return [
+            Label(
+                row.name, item.name, item.class_name, item.kind, item.repeats, item.truth, rater, label.answer,
+                label.key, label.created.isoformat(), label.late, label.flagged, label.note, label.active_ms,
+                label.shapes, keys.get(label.supersedes or 0), label.id in counting,
+            )
+            for label, item, rater in rows
+        ]  # fmt: skip
+
+
+def as_jsonl(found: Sequence[Label]) -> str:
+    return "".join(json.dumps(asdict(label), ensure_ascii=False, sort_keys=True) + "\n" for label in found)
+
+
+def as_csv(found: Sequence[Label]) -> str:
+    """The answers that count, without the drawn shapes; a text that looks like a formula begins with an apostrophe."""
+    buffer = io.StringIO()
+    names = [name for name in Label.__dataclass_fields__ if name not in ("shapes", "supersedes", "counts")]
+    writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in asdict(label).items()} for label in found if label.counts)
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+EXPORTS: Mapping[str, Callable[[Sequence[Label]], str]] = MappingProxyType({"jsonl": as_jsonl, "csv": as_csv})
+
+
+def export(database: Database, campaign: str, form: str) -> str:
+    """The text of a file; raises InputError for a form or campaign that there is not, StoreError."""
+    if form not in EXPORTS:
+        raise InputError(f"Form {form!r}: {suggest(form, EXPORTS)}")
+    return EXPORTS[form](read_labels(database, campaign))
