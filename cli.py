@@ -1,6 +1,6 @@
 """Rhoscope from a shell: `rhoscope app | explain | evaluate | table | attack | train | runs | worker | library |
-labels | backup | restore | methods | metrics | protocols | models | bench`.  The one place that knows both the table of
-runs and what can be run: RUNS.
+campaign | labels | backup | restore | methods | metrics | protocols | models | bench`.  The one place that knows both
+the table of runs and what can be run: RUNS.
 
 Everything that needs torch is imported where it is used, so that `rhoscope --help` is quick.
 What a user can cause ends in one line on stderr and exit code 2; anything else in one line and 1,
@@ -24,6 +24,7 @@ import typer
 from annotations import commands as labels
 from annotations.workspace import home
 from explain_core import __version__
+from explain_core.campaign import commands as campaign
 from explain_core.errors import InputError, RhoscopeError
 from explain_core.evaluation import commands as evaluation
 from explain_core.library import commands as library
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 
 USER_FAULT, OUR_FAULT, INTERRUPTED = 2, 1, 130
 RUNS = by_name(
-    Kind("evaluate", "explain_core.evaluation.long:evaluate"), Kind("train", "explain_core.training.training:work")
+    Kind("evaluate", "explain_core.evaluation.long:evaluate"),
+    Kind("train", "explain_core.training.training:work"),
+    Kind("campaign", "explain_core.campaign.long:work"),
 )
 """What can be carried out as a run: a name, and the function that does it."""
 
@@ -55,6 +58,7 @@ shell.add_typer(commands.shell)
 shell.add_typer(training.shell)
 shell.add_typer(evaluation.shell)
 shell.add_typer(labels.shell)
+shell.add_typer(campaign.shell)
 
 
 def _library(context: typer.Context) -> None:

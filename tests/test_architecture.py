@@ -30,7 +30,7 @@ LAYERS = (
     {"methods", "metrics"},
     {"protocols"},
     {"engine", "export"},
-    {"api", "asked", "batch", "bench", "evaluation", "library", "listing", "runs", "terminal", "training"},
+    {"api", "asked", "batch", "bench", "campaign", "evaluation", "library", "listing", "runs", "terminal", "training"},
 )
 """The parts of explain_core, lowest first; a part imports its own layer and those below."""
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from annotations.strategies import SCORES, STRATEGIES, Array, Scores, information, order
+from explain_core.campaign.strategies import SCORES, STRATEGIES, Array, Scores, information, order
 from explain_core.errors import InputError, ParamError
 
 COUNT = 40

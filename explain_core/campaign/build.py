@@ -1,0 +1,224 @@
+"""A campaign's bundle: confident adversarial examples beside their originals (AE, §III-H and Fig. 12), and what
+tells how carefully people look.
+
+    FOLDER/asked.json          model, data and parameters; another question is refused
+    FOLDER/chosen.json         the candidates in their order
+    FOLDER/made/0003.npz       a chunk of examples, whole or not there
+    FOLDER/bundle/             bundle.json, pictures/*.png, examples.safetensors
+
+Asked again in the same folder, a build goes on where it was.  Among the items are *gold* ones, whose answer is known:
+*unchanged*, noise that nobody can see; *no longer the original class*, the picture of another class; and *repeats* of
+items, somewhere after them.  Every order is drawn with the seed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from explain_core.campaign.bundle import Example, Item, write_bundle
+from explain_core.campaign.scores import scores_for
+from explain_core.campaign.strategies import STRATEGIES, Chosen, get_strategy, order
+from explain_core.data.sources import DataSet
+from explain_core.engine.library import Held
+from explain_core.engine.predictions import predict
+from explain_core.errors import DataError, OutputError
+from explain_core.evaluation.asking import Asking
+from explain_core.evaluation.cases import cases_of
+from explain_core.metrics.base import Case
+from explain_core.params import Choice, Params, Range
+from explain_core.records import Answer, Floats
+
+AT_ONCE = 16
+INVISIBLE = 0.004
+"""RMS of the noise of a gold item that shows no change: one grey level of 255."""
+OnProgress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class CampaignParams(Params):
+    items: Annotated[int, Range(1, 100_000, 1), "Examples to ask about, beside gold items and repeats."] = 600
+    strategy: Annotated[str, Choice(tuple(STRATEGIES)), "Which pictures come first."] = "random"
+    share_random: Annotated[float, Range(0, 1, 0.05), "Share drawn at random, so that estimates stay unbiased."] = 0.2
+    margin: Annotated[float, Range(0, 0.99, 0.01), "How sure of a wrong class the network must be made."] = 0.5
+    steps: Annotated[int, Range(5, 1000, 5), "Steps of each of the attack's two phases."] = 100
+    gold: Annotated[float, Range(0, 0.5, 0.01), "Gold items, as a share of the examples."] = 0.05
+    repeats: Annotated[float, Range(0, 0.5, 0.01), "Repeated items, as a share of the examples."] = 0.05
+    practice: Annotated[int, Range(0, 20, 1), "Practice items, with known answers, shown first."] = 4
+    seed: Annotated[int, Range(0, 2**31 - 1, 1), "Of every draw."] = 0
+
+
+def build(
+    held: Held,
+    data: DataSet,
+    params: CampaignParams,
+    folder: Path,
+    *,
+    beside: Sequence[Held] = (),
+    title: str = "",
+    on_progress: OnProgress = lambda _: None,
+) -> Path:
+    """The bundle's folder.  `beside` are networks that the strategy `bald` compares.
+
+    Candidates are pictures that the network gets right.  Raises DataError where there are too few of them or too few
+    of their classes are lost, InputError for scores that cannot be had, OutputError for a folder of another build.
+    """
+    asked = {
+        "model": held.card.spec, "model_sha256": held.card.sha256, "data": data.spec, "params": params.as_dict(),
+        "beside": [one.card.sha256 for one in beside],
+    }  # fmt: skip
+    _claim(folder, asked)
+    cases = _candidates(held, data)
+    chosen = _chosen(held, cases, params, folder, beside)
+    examples = list(_examples(held, cases, chosen, params, folder, on_progress))
+    if len(examples) < params.items:
+        raise DataError(
+            f"{data.spec}: a sure wrong class was found for {len(examples)} of {len(cases)} pictures that the network "
+            f"gets right, and {params.items} were asked for: ask for fewer, give more pictures, or raise the steps."
+        )
+    items = _in_order(examples, cases, held, params)
+    name = title or f"{held.card.spec} on {data.spec}"[:200]
+    return write_bundle(folder / "bundle", items, question="unchanged", title=name, spec=asked)
+
+
+def _claim(folder: Path, asked: Mapping[str, Any]) -> None:
+    path = folder / "asked.json"
+    text = json.dumps(asked, indent=1, sort_keys=True)
+    try:
+        (folder / "made").mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.read_text("utf-8") != text:
+            raise OutputError(f"{folder} holds another build (other model, data or parameters): give another folder.")
+        _write(path, text.encode())
+    except OSError as error:
+        raise OutputError(f"Cannot write {folder}: {error.strerror}; give a folder that you may write to.") from None
+
+
+def _candidates(held: Held, data: DataSet) -> list[Case]:
+    """Cases that have a label, and that the network decides as labelled."""
+    found = cases_of(data, held.model, predict=lambda pixels: predict(held, pixels)).cases
+    decided = [int(each.argmax()) for each in predict(held, [case.pixels for case in found])]
+    right = [case for case, decision in zip(found, decided, strict=True) if case.label == decision]
+    if not right:
+        raise DataError(f"{data.spec}: {held.card.spec} gets none of its {len(found)} pictures right; choose others.")
+    return right
+
+
+def _chosen(
+    held: Held, cases: Sequence[Case], params: CampaignParams, folder: Path, beside: Sequence[Held]
+) -> list[Chosen]:
+    path = folder / "chosen.json"
+    if path.exists():
+        return [Chosen(index, random) for index, random in json.loads(path.read_text("utf-8"))]
+    scores = scores_for(get_strategy(params.strategy).needs, held, cases, beside)
+    found = order(
+        params.strategy, scores, len(cases), candidates=len(cases), share_random=params.share_random, seed=params.seed
+    )
+    _write(path, json.dumps([[one.index, one.random] for one in found]).encode())
+    return list(found)
+
+
+def _examples(
+    held: Held, cases: Sequence[Case], chosen: Sequence[Chosen], params: CampaignParams, folder: Path,
+    on_progress: OnProgress,
+) -> Iterator[Example]:  # fmt: skip
+    """The first `items` examples, in the strategy's order, of pictures whose class the network can be made to lose."""
+    ask = Asking(held, "confident", knobs={"margin": params.margin, "steps": params.steps}, seed=params.seed)
+    found = 0
+    for start in range(0, len(chosen), AT_ONCE):
+        some = chosen[start : start + AT_ONCE]
+        path = folder / "made" / f"{start // AT_ONCE:05}.npz"
+        if not path.exists():
+            asked = [cases[one.index] for one in some]
+            answers = ask([case.pixels for case in asked], [int(case.label or 0) for case in asked])
+            _put(path, answers)
+        for one, changed, after, before in zip(some, *_got(path), strict=True):
+            if found < params.items and _sure(after, cases[one.index].label, params.margin):
+                found += 1
+                yield _example(cases[one.index], one, changed, before, after, held, params)
+        on_progress(min(1.0, found / params.items))
+        if found >= params.items:
+            return
+
+
+def _put(path: Path, answers: Sequence[Answer]) -> None:
+    """A chunk under its name when it is whole; pictures of several sizes each have an array."""
+    arrays: dict[str, Any] = {}
+    for number, answer in enumerate(answers):
+        arrays[f"changed{number}"] = answer.input if answer.perturbed is None else answer.perturbed
+        arrays[f"after{number}"] = answer.before if answer.after is None else answer.after
+        arrays[f"before{number}"] = answer.before
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as file:
+        np.savez(file, **arrays)
+    unfinished.replace(path)
+
+
+def _got(path: Path) -> tuple[list[Floats], list[Floats], list[Floats]]:
+    with np.load(path, allow_pickle=False) as arrays:
+        count = len(arrays.files) // 3
+        names = ("changed", "after", "before")
+        changed, after, before = ([arrays[f"{name}{number}"] for number in range(count)] for name in names)
+    return changed, after, before
+
+
+def _sure(after: Floats, label: int | None, margin: float) -> bool:
+    """Whether another class leads all others by more than the margin."""
+    second, first = np.sort(after)[-2:]
+    return int(after.argmax()) != label and bool(first - second > margin)
+
+
+def _example(
+    case: Case, one: Chosen, changed: Floats, before: Floats, after: Floats, held: Held, params: CampaignParams
+) -> Example:
+    label = int(case.label or 0)
+    rmse = float(np.sqrt(np.mean(np.square(changed.astype(np.float64) - case.pixels))))
+    told = {
+        "source": case.name, "label": label, "rmse": rmse, "p_before": float(before[label]),
+        "p_after": float(after[label]), "wrong": int(after.argmax()), "p_wrong": float(after.max()),
+        "random": one.random, "strategy": params.strategy,
+    }  # fmt: skip
+    return Example(case.pixels, changed, held.card.classes[label], told)
+
+
+def _in_order(examples: Sequence[Example], cases: Sequence[Case], held: Held, params: CampaignParams) -> list[Item]:
+    """Practice first; then examples and gold items in an order of the seed, and repeats somewhere behind their own."""
+    draw = np.random.default_rng([params.seed, 1])
+    count = round(params.gold * len(examples))
+    gold = list(_gold(cases, held, params.practice + count, draw))
+    asked = [Item(f"{number:05}", "ask", example) for number, example in enumerate(examples)]
+    known = [Item(f"gold-{number:04}", "gold", example, truth) for number, (example, truth) in enumerate(gold)]
+    practice = [Item(f"practice-{number}", "practice", *one) for number, one in enumerate(gold[: params.practice])]
+    mixed: list[Item] = [*asked, *known[params.practice :]]
+    mixed = [mixed[place] for place in draw.permutation(len(mixed))]
+    again = draw.permutation(len(asked))[: round(params.repeats * len(asked))]
+    for number, place in enumerate(again):
+        original = asked[place]
+        after = mixed.index(original) + 1
+        where = int(draw.integers((after + len(mixed)) // 2, len(mixed) + 1))
+        mixed.insert(where, Item(f"repeat-{number:04}", "repeat", original.example, repeats=original.name))
+    return [*practice, *mixed]
+
+
+def _gold(cases: Sequence[Case], held: Held, count: int, draw: np.random.Generator) -> Iterator[tuple[Example, str]]:
+    """By turns a picture that nobody can see changed, and the picture of another class in its place."""
+    for number in range(count):
+        case = cases[int(draw.integers(len(cases)))]
+        others = [other for other in cases if other.label != case.label and other.pixels.shape == case.pixels.shape]
+        if number % 2 and others:
+            changed, truth = others[int(draw.integers(len(others)))].pixels, "changed"
+        else:
+            noise = draw.uniform(-1, 1, case.pixels.shape) * INVISIBLE * np.sqrt(3)
+            changed, truth = np.clip(case.pixels + noise, 0, 1).astype(np.float32), "unchanged"
+        label = int(case.label or 0)
+        yield Example(case.pixels, changed, held.card.classes[label], {"source": case.name, "label": label}), truth
+
+
+def _write(path: Path, content: bytes) -> None:
+    unfinished = path.with_name(f".{path.name}.part")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)

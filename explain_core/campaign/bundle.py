@@ -1,0 +1,86 @@
+"""A bundle written: what the label store reads (`annotations/bundle.py`), and what retraining reads.
+
+bundle.json            items in their order, and the SHA-256 of every picture
+pictures/*.png         8 bits, for the eye
+examples.safetensors   float32 (c, h, w) in [0, 1] by NAME.original and NAME.adversarial, for training
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from explain_core import __version__, render
+from explain_core.errors import OutputError
+from explain_core.records import Floats
+
+FILE, FORMAT, EXAMPLES = "bundle.json", 1, "examples.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A picture (c, h, w) in [0, 1], the changed one beside it, the class's name, and where both come from."""
+
+    original: Floats
+    adversarial: Floats
+    class_name: str
+    told: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """`kind` is ask, gold, repeat or practice; gold and practice have a `truth`, a repeat the name of its own item."""
+
+    name: str
+    kind: str
+    example: Example
+    truth: str | None = None
+    repeats: str | None = None
+
+
+def write_bundle(folder: Path, items: Sequence[Item], *, question: str, title: str, spec: Mapping[str, Any]) -> Path:
+    """Writes the folder, which appears when it is whole, in the place of an earlier one; raises OutputError."""
+    made = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
+    try:
+        (made / "pictures").mkdir(parents=True)
+        files: dict[str, str] = {}
+        told = [_told(made, item, files) for item in items]
+        arrays = {
+            f"{item.name}.{side}": np.ascontiguousarray(getattr(item.example, side), np.float32)
+            for item in items if item.kind == "ask" for side in ("original", "adversarial")
+        }  # fmt: skip
+        save_file(arrays, made / EXAMPLES)
+        values = {"format": FORMAT, "question": question, "title": title, "rhoscope": __version__, "spec": dict(spec),
+                  "items": told, "files": files}  # fmt: skip
+        (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        made.rename(folder)
+    except OSError as error:
+        raise OutputError(f"Cannot write {folder}: {error.strerror}; make room, or give another folder.") from None
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return folder
+
+
+def _told(folder: Path, item: Item, files: dict[str, str]) -> dict[str, Any]:
+    """An item of bundle.json; its pictures are written, those of a repeat once more under a name of its own."""
+    places = {}
+    for side in ("original", "adversarial"):
+        place = f"pictures/{item.name}-{side}.png"
+        content = render.png(render.picture(getattr(item.example, side)))
+        (folder / place).write_bytes(content)
+        files[place], places[side] = hashlib.sha256(content).hexdigest(), place
+    return {
+        "name": item.name, "kind": item.kind, "class": item.example.class_name, "truth": item.truth,
+        "repeats": item.repeats, "pictures": places, "told": dict(item.example.told),
+    }  # fmt: skip
