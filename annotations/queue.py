@@ -154,6 +154,21 @@ class Queue:
             audit.record(session, moment, person.name, audit.LABELLED, audit.label_detail(taken_back))
             return _task(session, row, lease, last.answer)
 
+    def ahead(self, campaign: str, rater: str) -> Task | None:
+        """What would come after the item at hand, to be made ready; nobody has it yet, and its token is empty."""
+        with self._database.read() as session:
+            person, row = person_found(session, rater), campaign_found(session, campaign)
+            item = leases.free(session, row, person)
+            return None if item is None else _shown(row, item, "", self._clock())
+
+    def practice(self, campaign: str) -> list[tuple[Task, str]]:
+        """What may be tried first, with what is expected of each; nothing of it is kept."""
+        with self._database.read() as session:
+            row = campaign_found(session, campaign)
+            asked = select(ItemRow).where(ItemRow.campaign_id == row.id, ItemRow.kind == "practice")
+            items = session.scalars(asked.order_by(ItemRow.place))
+            return [(_shown(row, item, item.name, self._clock()), item.truth) for item in items if item.truth]
+
     def progress(self, campaign: str, rater: str) -> Progress:
         with self._database.read() as session:
             person, row = person_found(session, rater), campaign_found(session, campaign)
@@ -207,6 +222,9 @@ def _ask_another(session: Session, campaign: CampaignRow, item: ItemRow) -> None
 
 
 def _task(session: Session, campaign: CampaignRow, lease: LeaseRow, earlier: str | None = None) -> Task:
-    item = session.get_one(ItemRow, lease.item_id)
+    return _shown(campaign, session.get_one(ItemRow, lease.item_id), lease.token, lease.expires, earlier)
+
+
+def _shown(campaign: CampaignRow, item: ItemRow, token: str, expires: datetime, earlier: str | None = None) -> Task:
     places = {name: Path(campaign.bundle) / place for name, place in item.pictures.items()}
-    return Task(lease.token, item.name, item.class_name, places, lease.expires, earlier)
+    return Task(token, item.name, item.class_name, places, expires, earlier)

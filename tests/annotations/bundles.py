@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from PIL import Image
 
 
 def item(name: str, kind: str = "ask", **more: Any) -> dict[str, Any]:
@@ -14,13 +18,21 @@ def item(name: str, kind: str = "ask", **more: Any) -> dict[str, Any]:
     return {"name": name, "kind": kind, "class": "cat", "pictures": pictures, "told": {"rho": 0.05}, **more}
 
 
-def write_bundle(folder: Path, items: Sequence[dict[str, Any]], **more: Any) -> Path:
-    """Pictures are a few bytes each; nothing here looks at them."""
+def picture(place: str) -> bytes:
+    """A PNG of 32 × 24 that is like no other."""
+    draw, buffer = np.random.default_rng(list(place.encode())), BytesIO()
+    Image.fromarray(draw.integers(0, 256, (24, 32, 3)).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_bundle(folder: Path, items: Sequence[dict[str, Any]], *, png: bool = False, **more: Any) -> Path:
+    """Pictures are a few bytes each, unless somebody is to look at them."""
     (folder / "pictures").mkdir(parents=True)
     files = {}
     for place in {place for one in items for place in one["pictures"].values()}:
-        (folder / place).write_bytes(place.encode())
-        files[place] = hashlib.sha256(place.encode()).hexdigest()
+        content = picture(place) if png else place.encode()
+        (folder / place).write_bytes(content)
+        files[place] = hashlib.sha256(content).hexdigest()
     told = {"format": 1, "question": "unchanged", "title": "Cats", "spec": {"model": "demo"}, **more}
     (folder / "bundle.json").write_text(json.dumps({**told, "items": list(items), "files": files}))
     return folder

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -111,6 +111,37 @@ def wait_for(address: str, served: subprocess.Popen[bytes]) -> None:
                 break
             time.sleep(0.1)
     pytest.fail("the app did not start")
+
+
+@dataclass
+class Served:
+    """The app in a process of its own, over a workspace that outlives it."""
+
+    home: Path
+    data: str
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {"RHOSCOPE_HOME": self.home, "RHOSCOPE_RUNS": self.home / "runs", "PYTHONPATH": ROOT}
+        return {**os.environ, **{name: str(path) for name, path in own.items()}, "OMP_NUM_THREADS": "1"}
+
+    def start(self) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("serve.py")), str(self.port), str(free_port())]
+        with (self.home / "app.log").open("a") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+        wait_for(f"http://127.0.0.1:{self.port}/_stcore/health", self.process)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+
+    def work(self) -> None:
+        """Carries out what waits, as the page's own worker does."""
+        subprocess.run([sys.executable, "-m", "cli", "worker", "--until-idle", "--device", "cpu"], cwd=ROOT,
+                       env=self.environment, check=True, capture_output=True, timeout=PATIENCE)  # fmt: skip
 
 
 @pytest.fixture

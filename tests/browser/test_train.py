@@ -5,11 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +17,7 @@ from annotations.database import open_database
 from annotations.runs import RunStore
 from explain_core.runs.beside import at_work
 from explain_core.training.recipe import parse_recipe
-from tests.browser.conftest import PATIENCE, ROOT, free_port, wait_for
+from tests.browser.conftest import PATIENCE, Served
 from tests.browser.test_in_chromium import at_rest, serious
 
 pytestmark = pytest.mark.browser
@@ -46,37 +43,6 @@ validation = 0.2
 [terms.crop-and-flip]
 pad = 1
 """
-
-
-@dataclass
-class Served:
-    """The app in a process of its own, over a workspace that outlives it."""
-
-    home: Path
-    data: str
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def environment(self) -> dict[str, str]:
-        own = {"RHOSCOPE_HOME": self.home, "RHOSCOPE_RUNS": self.home / "runs", "PYTHONPATH": ROOT}
-        return {**os.environ, **{name: str(path) for name, path in own.items()}, "OMP_NUM_THREADS": "1"}
-
-    def start(self) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("serve.py")), str(self.port), str(free_port())]
-        with (self.home / "app.log").open("a") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
-        wait_for(f"http://127.0.0.1:{self.port}/_stcore/health", self.process)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait()
-
-    def work(self) -> None:
-        """Carries out what waits, as the page's own worker does."""
-        subprocess.run([sys.executable, "-m", "cli", "worker", "--until-idle", "--device", "cpu"], cwd=ROOT,
-                       env=self.environment, check=True, capture_output=True, timeout=PATIENCE)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The components of the Explore page, without a build step: a slider, a panel of pictures, and what is being solved.
+"""Components without a build step: a slider, a panel of pictures, what is being solved, and an item with its keys.
 
 The panel holds its pictures for every ρ, and the slider tells it in the browser which one to show:
 a move costs no round trip and no work on the server.
@@ -6,6 +6,7 @@ a move costs no round trip and no work on the server.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def _component(name: str) -> Any:
     return st.components.v2.component(f"rhoscope_{name}", html=html, css=css, js=js, isolate_styles=False)
 
 
-_bar, _panel, _solving = _component("bar"), _component("panel"), _component("solving")
+_bar, _panel, _solving, _rating = (_component(name) for name in ("bar", "panel", "solving", "rating"))
 
 
 def bar(name: str, label: str, values: list[str], ticks: list[int], start: int) -> int:
@@ -37,3 +38,8 @@ def panel(key: str, data: dict[str, Any]) -> None:
 def solving(data: dict[str, Any]) -> None:
     """Tells the panels how far their answers are, by the key of the job, without drawing them again."""
     _solving(key="solving", data={"jobs": data}, width=1)
+
+
+def rating(key: str, data: dict[str, Any], on_act: Callable[[], None]) -> None:
+    """An item to answer by keys; `on_act` finds what was done in the session's state under `key`, as `act`."""
+    _rating(key=key, data=data, on_act_change=on_act)

@@ -1,0 +1,188 @@
+"""The Annotate page by keys alone: nothing labelled twice, nothing lost, and the same item after a reload."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from annotations.audit import verify
+from annotations.bundle import read_bundle
+from annotations.campaigns import Campaigns, Plan
+from annotations.database import Database, open_database
+from annotations.export import Label, read_labels
+from annotations.people import People
+from tests.annotations.bundles import item, write_bundle
+from tests.browser.conftest import PATIENCE, Served
+from tests.browser.test_in_chromium import at_rest, serious
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Page]
+ITEMS = 30
+RATERS = ("bob", "cyd", "dan", "eve", "fay", "gus")
+
+
+@pytest.fixture(scope="module")
+def served(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    home = tmp_path_factory.mktemp("home")
+    items = [item("p", "practice", truth="changed"), *(item(f"{number:02}") for number in range(ITEMS))]
+    folder = write_bundle(home / "bundle", items, png=True)
+    made = Served(home, "")
+    database = open_of(made)
+    people = People(database)
+    people.add("ada", "admin")
+    for name in RATERS:
+        people.add(name, "annotator", by="ada")
+    Campaigns(database).create("cats", read_bundle(folder), by="ada", plan=Plan(len(RATERS), len(RATERS)))
+    made.start()
+    yield made
+    made.stop()
+    verify(database)
+    assert "Traceback" not in (home / "app.log").read_text()
+
+
+def open_of(served: Served) -> Database:
+    return open_database(f"sqlite:///{served.home / 'rhoscope.db'}")
+
+
+def labels(served: Served, rater: str) -> list[Label]:
+    return [label for label in read_labels(open_of(served), "cats") if label.rater == rater]
+
+
+@pytest.fixture
+def sit_down(chromium: Browser, served: Served) -> Iterator[Open]:
+    """The page for a rater, the practice item done."""
+    windows = []
+
+    def opened(rater: str, *, practise: bool = True, width: int = 1440, scheme: str = "light") -> Page:
+        window = chromium.new_context(viewport={"width": width, "height": 1200}, color_scheme=scheme)  # type: ignore[arg-type]
+        window.set_default_timeout(PATIENCE * 1000)
+        windows.append(window)
+        page = window.new_page()
+        page.goto(f"http://127.0.0.1:{served.port}/annotate")
+        be(page, rater)
+        if practise:
+            expect(page.get_by_text("Practice first")).to_be_visible()
+            press(page, "3", "As expected: No longer the original class.")
+        return page
+
+    yield opened
+    for window in windows:
+        window.close()
+
+
+def be(page: Page, rater: str) -> None:
+    page.get_by_role("combobox", name="Who are you?").click()
+    page.get_by_role("option", name=rater).click()
+    expect(page.locator(".rating-question")).to_contain_text("cat")
+    at_rest(page)
+
+
+def press(page: Page, key: str, said: str) -> None:
+    """Waits until the item has been seen long enough, presses, and waits for what is said."""
+    page.wait_for_timeout(250)
+    page.keyboard.press(key)
+    expect(page.locator(".rating-said")).to_contain_text(said)
+
+
+def answered(page: Page, key: str, count: int) -> None:
+    press(page, key, f"{count} answered")
+
+
+def test_thirty_items_by_keys_alone(sit_down: Open, served: Served) -> None:
+    page = sit_down("bob")
+    for number in range(1, 11):
+        answered(page, "123"[number % 3], number)
+    press(page, "u", "9 answered")
+    answered(page, "2", 10)
+    press(page, "s", "Put off")
+    page.keyboard.press("f")
+    expect(page.get_by_role("button", name="Flag")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("n")
+    page.get_by_role("textbox", name="Note").fill("an odd one, 1 or 2")
+    page.keyboard.press("Escape")
+    answered(page, "3", 11)
+    expect(page.get_by_role("button", name="Flag")).to_have_attribute("aria-pressed", "false")
+    before = page.locator(".rating-adversarial").get_attribute("src")
+    page.reload()
+    be(page, "bob")
+    assert page.locator(".rating-adversarial").get_attribute("src") == before
+    for number in range(12, ITEMS + 1):
+        answered(page, "1", number)
+    expect(page.get_by_text("Nothing is left for you")).to_be_visible()
+    found = labels(served, "bob")
+    counting = [label for label in found if label.counts]
+    assert len({label.item for label in counting}) == len(counting) == ITEMS
+    assert len(found) == ITEMS + 2
+    assert [(label.flagged, label.note) for label in counting if label.flagged] == [(True, "an odd one, 1 or 2")]
+    assert all(label.active_ms and label.active_ms >= 200 for label in counting)
+
+
+def test_a_key_that_is_held_labels_once(sit_down: Open, served: Served) -> None:
+    page = sit_down("cyd")
+    page.wait_for_timeout(250)
+    page.keyboard.down("1")
+    for _ in range(40):  # as a keyboard repeats a key that is held for two seconds
+        page.keyboard.down("1")
+        page.wait_for_timeout(50)
+    page.keyboard.up("1")
+    expect(page.locator(".rating-said")).to_contain_text("1 answered")
+    assert len(labels(served, "cyd")) == 1
+
+
+def test_quick_presses_label_no_more_than_was_seen(sit_down: Open, served: Served) -> None:
+    page = sit_down("dan")
+    page.wait_for_timeout(250)
+    for _ in range(5):
+        page.keyboard.press("1")
+    expect(page.locator(".rating-said")).to_contain_text("1 answered")
+    assert len(labels(served, "dan")) == 1
+
+
+def test_keys_are_dead_while_a_note_is_written(sit_down: Open, served: Served) -> None:
+    page = sit_down("eve")
+    page.keyboard.press("n")
+    page.keyboard.type("1 2 3 uuu sss")
+    page.keyboard.press("Escape")
+    assert labels(served, "eve") == []
+    answered(page, "2", 1)
+    (label,) = labels(served, "eve")
+    assert (label.answer, label.note) == ("unsure", "1 2 3 uuu sss")
+
+
+def test_two_windows_of_one_rater_have_one_item(sit_down: Open, served: Served) -> None:
+    first, second = sit_down("fay"), sit_down("fay")
+    source = first.locator(".rating-adversarial").get_attribute("src")
+    assert second.locator(".rating-adversarial").get_attribute("src") == source
+    answered(first, "1", 1)
+    press(second, "3", "answered already")
+    assert [label.answer for label in labels(served, "fay")] == ["unchanged"]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 900)])
+def test_it_is_legible_and_shows_every_pixel(sit_down: Open, scheme: str, width: int, tmp_path: Path) -> None:
+    page = sit_down("gus", practise=False, width=width, scheme=scheme)
+    shots = Path(os.environ.get("RHOSCOPE_SCREENSHOTS", tmp_path))
+    page.screenshot(path=shots / f"annotate-{scheme}-{width}.png")
+    assert serious(page) == []
+    sizes = page.locator(".rating-pictures img").evaluate_all(
+        "imgs => imgs.map(i => [i.clientWidth / i.naturalWidth, i.clientHeight / i.naturalHeight, i.src.slice(0, 14)])"
+    )
+    assert len(sizes) == 2
+    assert sizes[0] == sizes[1] == [round(sizes[0][0]), round(sizes[0][0]), "data:image/png"]
+    boxes = [page.locator(f".rating-{side}").bounding_box() for side in ("original", "adversarial")]
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    page.keyboard.press("x")
+    original = page.locator(".rating-original")
+    adversarial = page.locator(".rating-adversarial").get_attribute("src")
+    expect(original).to_have_attribute("src", re.compile(re.escape(str(adversarial)[-60:])))
+    wide = page.evaluate(
+        "document.querySelector('.stMain').scrollWidth - document.querySelector('.stMain').clientWidth"
+    )
+    assert wide <= 0
