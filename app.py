@@ -25,6 +25,7 @@ def show() -> None:
     pages = [
         st.Page("pages/explore.py", title="Explore", icon=":material/compare:", default=True),
         st.Page("pages/annotate.py", title="Annotate", icon=":material/keyboard:"),
+        st.Page("pages/campaigns.py", title="Campaigns", icon=":material/groups:"),
         st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
         st.Page("pages/library.py", title="Library", icon=":material/inventory_2:"),
         st.Page("pages/benchmarks.py", title="Benchmarks", icon=":material/leaderboard:"),

@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
 from explain_core.campaign.bundle import Example, Item, write_bundle
+from explain_core.campaign.params import CampaignParams
 from explain_core.campaign.scores import scores_for
-from explain_core.campaign.strategies import STRATEGIES, Chosen, get_strategy, order
+from explain_core.campaign.strategies import Chosen, get_strategy, order
 from explain_core.data.sources import DataSet
 from explain_core.engine.library import Held
 from explain_core.engine.predictions import predict
@@ -31,26 +31,12 @@ from explain_core.errors import DataError, OutputError
 from explain_core.evaluation.asking import Asking
 from explain_core.evaluation.cases import cases_of
 from explain_core.metrics.base import Case
-from explain_core.params import Choice, Params, Range
 from explain_core.records import Answer, Floats
 
 AT_ONCE = 16
 INVISIBLE = 0.004
 """RMS of the noise of a gold item that shows no change: one grey level of 255."""
 OnProgress = Callable[[float], None]
-
-
-@dataclass(frozen=True)
-class CampaignParams(Params):
-    items: Annotated[int, Range(1, 100_000, 1), "Examples to ask about, beside gold items and repeats."] = 600
-    strategy: Annotated[str, Choice(tuple(STRATEGIES)), "Which pictures come first."] = "random"
-    share_random: Annotated[float, Range(0, 1, 0.05), "Share drawn at random, so that estimates stay unbiased."] = 0.2
-    margin: Annotated[float, Range(0, 0.99, 0.01), "How sure of a wrong class the network must be made."] = 0.5
-    steps: Annotated[int, Range(5, 1000, 5), "Steps of each of the attack's two phases."] = 100
-    gold: Annotated[float, Range(0, 0.5, 0.01), "Gold items, as a share of the examples."] = 0.05
-    repeats: Annotated[float, Range(0, 0.5, 0.01), "Repeated items, as a share of the examples."] = 0.05
-    practice: Annotated[int, Range(0, 20, 1), "Practice items, with known answers, shown first."] = 4
-    seed: Annotated[int, Range(0, 2**31 - 1, 1), "Of every draw."] = 0
 
 
 def build(

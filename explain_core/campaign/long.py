@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from explain_core.asked import settings_of
-from explain_core.campaign.build import CampaignParams, build
+from explain_core.campaign.build import build
+from explain_core.campaign.params import CampaignParams
 from explain_core.data.sources import load_data
 from explain_core.engine.library import Library, choose_device
 from explain_core.methods import METHODS

@@ -16,7 +16,8 @@ from safetensors.numpy import load_file
 
 from annotations.bundle import Bundle, read_bundle
 from cli import RUNS, main
-from explain_core.campaign.build import INVISIBLE, CampaignParams, build
+from explain_core.campaign.build import INVISIBLE, build
+from explain_core.campaign.params import CampaignParams
 from explain_core.campaign.strategies import STRATEGIES
 from explain_core.data.sources import load_data
 from explain_core.engine.library import Held, Library, choose_device

@@ -1,0 +1,31 @@
+"""Campaigns: built, opened and watched by whoever organises them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from explain_core.errors import RhoscopeError
+from pages.parts import campaign_build, campaign_view, rater
+
+VIEWS = {"all": "Campaigns", "build": "Build one"}
+
+
+def page() -> None:
+    st.header("Campaigns", anchor=False)
+    try:
+        name = rater.chosen("organise")
+        if name is None:
+            return
+        view = st.segmented_control(
+            "View", list(VIEWS), format_func=VIEWS.__getitem__, key="campaigns-view", default="all", required=True,
+            label_visibility="collapsed", persist_state="session",
+        )  # fmt: skip
+        if view == "build":
+            campaign_build.show(name)
+        else:
+            campaign_view.show(name)
+    except RhoscopeError as error:
+        st.error(str(error))
+
+
+page()

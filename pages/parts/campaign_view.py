@@ -1,0 +1,115 @@
+"""A campaign as its organiser sees it: how far it is, how good the answers are, where people disagree."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from annotations.agreement import AGREEMENT, Share
+from annotations.campaigns import CLOSED, OPEN, Campaign, Campaigns
+from annotations.export import EXPORTS, Label, read_labels
+from annotations.quality import Quality, quality
+from annotations.questions import get_question
+from pages.parts import rater
+
+
+def show(name: str) -> None:
+    campaigns = Campaigns(rater.store())
+    found = campaigns.find()
+    if not found:
+        st.info("There is no campaign yet: build one beside this.", icon=":material/info:")
+        return
+    st.dataframe(pd.DataFrame([_row(one) for one in found]), hide_index=True, key="campaigns", alt="Campaigns")
+    chosen = str(st.selectbox("Campaign", [one.name for one in found], key="campaign-chosen", width=420))
+    campaign = campaigns.get(chosen)
+    _state(campaigns, campaign, name)
+    labels = [label for label in read_labels(rater.store(), chosen) if label.counts]
+    if not labels:
+        st.caption("Nobody has answered yet.")
+        return
+    _quality(quality(rater.store(), chosen))
+    _people(labels)
+    _disagreements(campaign, labels)
+    _export(chosen)
+
+
+def _row(one: Campaign) -> dict[str, object]:
+    return {"Campaign": one.name, "Title": one.title, "State": one.state, "Question": one.question,
+            "Items": one.items, "Answers": one.answers, "People an item": one.plan.overlap, "By": one.author,
+            "Since": one.created}  # fmt: skip
+
+
+def _state(campaigns: Campaigns, campaign: Campaign, name: str) -> None:
+    label, state = ("Close", CLOSED) if campaign.state == OPEN else ("Open again", OPEN)
+    if st.button(label, key="campaign-state", help="Answers that come after closing are kept, and marked late."):
+        campaigns.set_state(campaign.name, state, by=name)
+        st.rerun()
+
+
+def _quality(found: Quality) -> None:
+    left, right = st.columns(2, gap="medium")
+    left.markdown("**Agreement between raters**")
+    rows = [
+        {"Statistic": AGREEMENT[name].title, "Value": one.value, "95 % from": one.low, "to": one.high,
+         "Items": one.items, "Remark": one.reason}
+        for name, one in found.agreement.items()
+    ]  # fmt: skip
+    left.dataframe(pd.DataFrame(rows), hide_index=True, key="campaign-agreement", alt="Agreement")
+    right.markdown("**Each rater's own care**")
+    right.dataframe(pd.DataFrame(_care(found.gold, found.consistency)), hide_index=True, key="campaign-care",
+                    alt="Gold items and repeats by rater")  # fmt: skip
+    told = ", ".join(f"{count} {answer}" for answer, count in found.answers.items())
+    st.caption(f"Answers: {told}." + (f" {found.late} came late." if found.late else ""))
+
+
+def _care(gold: Mapping[str, Share], repeats: Mapping[str, Share]) -> list[dict[str, object]]:
+    return [
+        {"Rater": name, "Gold items right": _share(gold.get(name)), "Repeats answered alike": _share(repeats.get(name))}
+        for name in sorted({*gold, *repeats})
+    ]
+
+
+def _share(share: Share | None) -> str:
+    if share is None or share.value is None:
+        return "–"
+    return f"{share.count} of {share.of} ({share.low:.0%} – {share.high:.0%})"
+
+
+def _people(labels: Sequence[Label]) -> None:
+    """How many answers, and how long an item takes: the median of the time that it was looked at."""
+    times = defaultdict(list)
+    for label in labels:
+        times[label.rater].append(label.active_ms)
+    rows = []
+    for name, each in sorted(times.items()):
+        known = [ms / 1000 for ms in each if ms is not None]
+        median = pd.Series(known).median() if known else None
+        rows.append({"Rater": name, "Answers": len(each), "Seconds an item": median})
+    st.dataframe(pd.DataFrame(rows), hide_index=True, key="campaign-people", alt="Raters")
+
+
+def _disagreements(campaign: Campaign, labels: Sequence[Label]) -> None:
+    answers: dict[str, dict[str, str]] = defaultdict(dict)
+    for label in labels:
+        if label.kind == "ask":
+            answers[label.item][label.rater] = str(label.answer)
+    apart = {item: given for item, given in answers.items() if len(set(given.values())) > 1}
+    st.markdown(f"**Items on which people disagree: {len(apart)} of {len(answers)}**")
+    if not apart:
+        return
+    titles = {one.name: one.title for one in get_question(campaign.question).answers}
+    rows = [{"Item": item, **{name: titles[answer] for name, answer in given.items()}} for item, given in apart.items()]
+    st.dataframe(pd.DataFrame(rows).fillna(""), hide_index=True, key="campaign-apart", alt="Disagreements")
+
+
+def _export(name: str) -> None:
+    with st.container(horizontal=True):
+        for form, write in EXPORTS.items():
+            text = write(read_labels(rater.store(), name))
+            st.download_button(
+                f"Labels ({form.upper()})", text, f"{name}.{form}", key=f"campaign-{form}", on_click="ignore",
+                icon=":material/download:",
+            )  # fmt: skip
