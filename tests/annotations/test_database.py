@@ -9,13 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import delete, select, text
 
+from annotations.audit import verify
 from annotations.database import HEAD, MIGRATIONS, Database, open_database
+from annotations.people import People
+from annotations.runs import RunStore
 from annotations.tables import Base, ModelRow, RunRow
 from annotations.workspace import database_url, home, runs_folder
 from explain_core.errors import StoreError
@@ -49,6 +53,25 @@ def named(database: Database, name: str) -> None:
 def names(database: Database) -> list[str]:
     with database.read() as session:
         return list(session.scalars(select(ModelRow.name)))
+
+
+def test_from_the_first_schema_to_the_last_nothing_is_lost(url: str) -> None:
+    old = Database(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with old.engine.execution_options(rhoscope_writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    named(old, "a")
+    store = RunStore(old)
+    run = store.submit("count", {"to": 3}, title="one", out=Path("somewhere"))
+    new = open_database(url)
+    assert names(new) == ["a"]
+    assert RunStore(new).get(run.id) == run
+    assert People(new).add("ada", "admin").role == "admin"
+    assert verify(new).entries == 1
+    for opened in (old, new):
+        opened.engine.dispose()
 
 
 def test_opened_again_nothing_is_lost(database: Database) -> None:

@@ -102,9 +102,7 @@ def test_answers_are_weighed(page: AppTest, database: Database, tmp_path: Path) 
     assert agreement["Value"][0] == 0.5
     assert [text[:6] for text in care["Gold items right"]] == ["1 of 1", "0 of 1"]
     assert people["Seconds an item"].tolist() == [1.5, 1.5]
-    assert apart.to_dict("records") == [
-        {"Item": "b", "bob": "No longer the original class", "cyd": "Unsure"}
-    ]
+    assert apart.to_dict("records") == [{"Item": "b", "bob": "No longer the original class", "cyd": "Unsure"}]
     assert len(page.get("download_button")) == 2
 
 
