@@ -158,7 +158,7 @@ def per_cent(ratings: Ratings, resampling: Resampling) -> Outcome:
 def cohen(ratings: Ratings, resampling: Resampling, weights: Weights = "none") -> Outcome:
     """Cohen's kappa of two raters over the items that both answered; disagreements weigh 1, |i − j| or (i − j)²."""
     if len(ratings.raters) != 2:
-        return Outcome(None, reason=f"There are {len(ratings.raters)} raters and kappa compares two: choose two.")
+        return Outcome(None, reason=f"Kappa compares two raters, and {len(ratings.raters)} answered: choose two.")
     size = len(ratings.categories)
     apart = np.abs(np.subtract.outer(np.arange(size), np.arange(size))).astype(float)
     weight = {"none": (apart > 0).astype(float), "linear": apart, "quadratic": apart**2}[weights]
