@@ -144,6 +144,21 @@ class Served:
                        env=self.environment, check=True, capture_output=True, timeout=PATIENCE)  # fmt: skip
 
 
+def choose(page: Page, label: str, *names: str) -> None:
+    """Exactly these in the first multiselect, which has this label; waits until each is taken."""
+    box = page.get_by_role("combobox", name=label)
+    box.wait_for()
+    tags = page.get_by_test_id("stMultiSelect").first.locator(".react-aria-ComboBox [data-tag]")
+    while shown := tags.count():
+        tags.first.get_by_label("Remove").click()
+        expect(tags).to_have_count(shown - 1)
+    for already, name in enumerate(names):
+        box.fill(name)
+        page.get_by_role("option", name=name, exact=True).click()
+        expect(tags).to_have_count(already + 1)
+    page.keyboard.press("Escape")
+
+
 @pytest.fixture
 def look(chromium: Browser, app: App) -> Iterator[Callable[..., Page]]:
     """Opens the app in a fresh window: `look("?rho=0.02", width=900, scheme="dark")`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import choose
 from tests.browser.test_in_chromium import serious
 
 pytestmark = pytest.mark.browser
@@ -19,14 +20,7 @@ FIRST, SECOND = "table-2-demo", "table-2-demo-shortcut"
 
 def chosen(page: Page, *names: str) -> Page:
     """The page with exactly these results."""
-    box = page.get_by_role("combobox", name="Results")
-    box.wait_for()
-    for shown in page.get_by_test_id("stMultiSelect").first.get_by_role("button", name="Remove").all():
-        shown.click()
-    for name in names:
-        box.fill(name)
-        page.get_by_role("option", name=name, exact=True).click()
-    page.keyboard.press("Escape")
+    choose(page, "Results", *names)
     for name in names:
         expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
     return page

@@ -17,7 +17,7 @@ from annotations.database import open_database
 from annotations.runs import RunStore
 from explain_core.runs.beside import at_work
 from explain_core.training.recipe import parse_recipe
-from tests.browser.conftest import PATIENCE, Served
+from tests.browser.conftest import PATIENCE, Served, choose
 from tests.browser.test_in_chromium import at_rest, serious
 
 pytestmark = pytest.mark.browser
@@ -115,17 +115,7 @@ def fill(page: Page, label: str, text: str) -> None:
 
 def look_at(page: Page, *names: str) -> Page:
     """The page with exactly these runs."""
-    box = page.get_by_role("combobox", name="Look at")
-    box.wait_for()
-    tags = page.get_by_test_id("stMultiSelect").first.locator(".react-aria-ComboBox [data-tag]")
-    while shown := tags.count():
-        tags.first.get_by_label("Remove").click()
-        expect(tags).to_have_count(shown - 1)
-    for already, name in enumerate(names):
-        box.fill(name)
-        page.get_by_role("option", name=name, exact=True).click()
-        expect(tags).to_have_count(already + 1)
-    page.keyboard.press("Escape")
+    choose(page, "Look at", *names)
     return page
 
 
