@@ -53,9 +53,9 @@ def _item(of: Campaign, name: str) -> None:
     """Drawn by itself after each act."""
     queue, said = Queue(rater.store()), st.session_state.setdefault(_key(of, name, "said"), {"serial": 0, "text": ""})
     try:
-        progress, tried = queue.progress(of.name, name), _tried(queue, of, name)
+        tried = _tried(queue, of, name)
         task = tried[0] if tried else queue.next(of.name, name)
-        ahead = None if tried else queue.ahead(of.name, name)
+        ahead, progress = None if tried else queue.ahead(of.name, name), queue.progress(of.name, name)
     except RhoscopeError as error:
         st.error(str(error))
         return
@@ -76,10 +76,12 @@ def _item(of: Campaign, name: str) -> None:
 
 
 def _tried(queue: Queue, of: Campaign, name: str) -> tuple[Task, str] | None:
-    """The practice item whose turn it is, for a rater who has answered nothing yet."""
-    place = st.session_state.setdefault(_key(of, name, "practised"), 0)
-    practice = queue.practice(of.name) if queue.progress(of.name, name).done == 0 else []
-    return practice[place] if place < len(practice) else None
+    """The practice item whose turn it is, for a rater who had answered nothing when this window was opened."""
+    key = _key(of, name, "practice")
+    if key not in st.session_state:
+        st.session_state[key] = queue.practice(of.name) if queue.progress(of.name, name).done == 0 else []
+    left: list[tuple[Task, str]] = st.session_state[key]
+    return left[0] if left else None
 
 
 def _act(of: Campaign, name: str, key: str) -> None:
@@ -98,7 +100,8 @@ def _act(of: Campaign, name: str, key: str) -> None:
 
 def _done(queue: Queue, of: Campaign, name: str, act: dict[str, Any]) -> str:
     if tried := _tried(queue, of, name):
-        st.session_state[_key(of, name, "practised")] += act["do"] != "undo"
+        if act["do"] != "undo":
+            del st.session_state[_key(of, name, "practice")][0]
         expected = get_question(of.question).answer(tried[1])
         return f"{'As' if act.get('answer') == expected.name else 'Not as'} expected: {expected.title}."
     if act["do"] == "answer":

@@ -32,7 +32,7 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-PATIENCE = 120
+PATIENCE = 200
 
 
 @dataclass(frozen=True)

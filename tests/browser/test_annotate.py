@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,17 @@ pytestmark = pytest.mark.browser
 Open = Callable[..., Page]
 ITEMS = 30
 RATERS = ("bob", "cyd", "dan", "eve", "fay", "gus")
+
+NEXT = """
+(key) => new Promise((resolve) => {
+  const shown = () => document.querySelector(".rating-adversarial").src;
+  const [before, start] = [shown(), performance.now()];
+  window.dispatchEvent(new KeyboardEvent("keydown", { key }));
+  const look = () => (shown() === before ? requestAnimationFrame(look) : resolve(performance.now() - start));
+  look();
+})
+"""
+"""Presses a key; milliseconds until the next item's picture stands there, its answer's commit included."""
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +123,13 @@ def test_thirty_items_by_keys_alone(sit_down: Open, served: Served) -> None:
     page.reload()
     be(page, "bob")
     assert page.locator(".rating-adversarial").get_attribute("src") == before
-    for number in range(12, ITEMS + 1):
-        answered(page, "1", number)
+    took = []
+    for number in range(12, ITEMS):
+        page.wait_for_timeout(250)
+        took.append(page.evaluate(NEXT, "1"))
+        expect(page.locator(".rating-said")).to_contain_text(f"{number} answered")
+    print(f"key to next item: median {statistics.median(took):.0f} ms, largest {max(took):.0f} ms")
+    answered(page, "1", ITEMS)
     expect(page.get_by_text("Nothing is left for you")).to_be_visible()
     found = labels(served, "bob")
     counting = [label for label in found if label.counts]
