@@ -121,7 +121,7 @@ def look_at(page: Page, *names: str) -> Page:
 
 def test_started_cancelled_continued_and_the_app_restarted_meanwhile(open_page: Open, served: Served) -> None:
     page = open_page()
-    begin(page, served, "mine", 1500)
+    begin(page, served, "mine", 10_000)
     under_way = running(page)
     expect(under_way).to_be_visible()
     before = under_way.inner_text()
@@ -144,7 +144,7 @@ def test_started_cancelled_continued_and_the_app_restarted_meanwhile(open_page: 
 
 def running(page: Page) -> Locator:
     """What is said of the run while it is at work."""
-    return page.get_by_text(re.compile(r"mine: running · epoch \d+ of 1500"))
+    return page.get_by_text(re.compile(r"mine: running · epoch \d+ of 10000"))
 
 
 def epoch_of(text: str) -> int:
@@ -191,9 +191,6 @@ def test_a_network_is_registered_and_opened_by_its_name(open_page: Open, served:
     page.get_by_role("button", name="Register").click()
     expect(page.get_by_text("registry/colours@1")).to_be_visible()
     assert (served.home / "models" / "colours" / "1" / "model.safetensors").exists()
-    page = open_page("library")
-    expect(page.get_by_text("registry/colours@1", exact=True).first).to_be_visible()
-    expect(page.get_by_text("Colours").first).to_be_visible()  # its recipe
     page = open_page("?model=registry/colours@1")
     expect(page.get_by_text(re.compile(r"says: (red|green|blue)"))).to_be_visible()
 
