@@ -127,9 +127,13 @@ def undo(campaign: CampaignOption, rater: Rater, db: Db = None, as_json: AsJson 
 @shell.command()
 def agreement(name: CampaignName, db: Db = None, as_json: AsJson = False) -> None:
     """How far raters agree with each other, with themselves, and with known answers."""
+    from annotations.campaigns import Campaigns
+    from annotations.export import read_labels
     from annotations.quality import quality
+    from annotations.questions import get_question
 
-    found = quality(_opened(db), name)
+    store = _opened(db)
+    found = quality(get_question(Campaigns(store).get(name).question), read_labels(store, name))
     if as_json:
         typer.echo(json.dumps(_plain(found)))
         return

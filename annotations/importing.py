@@ -25,6 +25,7 @@ from annotations.database import Database
 from annotations.leases import ANSWERED, RELEASED
 from annotations.people import NAME, allowed
 from annotations.questions import Question, get_question
+from annotations.queue import LONGEST_KEY, LONGEST_NOTE
 from annotations.runs import now
 from annotations.tables import CampaignRow, ItemRow, LabelRow, LeaseRow, PersonRow
 from explain_core.errors import InputError
@@ -100,6 +101,8 @@ class _Adding:
                 raise _fault(read.line, f"the key {read.key!r} belongs to another label")
             self.known += 1
             return
+        if not read.key or len(read.key) > LONGEST_KEY or len(read.note) > LONGEST_NOTE:
+            raise _fault(read.line, f"a key has 1 to {LONGEST_KEY} characters, a note at most {LONGEST_NOTE}")
         person = self._person(read)
         last = labels.last(self.session, item.id, person.id)
         if read.supersedes != (last.key if last else None):
@@ -155,12 +158,16 @@ def _read(text: str, question: Question, campaign: str) -> Iterator[Read]:
 
 def _table(text: str, campaign: str) -> Iterator[Read]:
     rows = csv.DictReader(io.StringIO(text))
-    if not set(COLUMNS) <= set(rows.fieldnames or ()):
-        raise InputError(f"A file of labels is JSON lines, or a table with the columns {', '.join(COLUMNS)}.")
-    for row in rows:
+    try:
+        if not set(COLUMNS) <= set(rows.fieldnames or ()):
+            raise InputError(f"A file of labels is JSON lines, or a table with the columns {', '.join(COLUMNS)}.")
+        read = [(rows.line_num, row) for row in rows]
+    except csv.Error as error:
+        raise _fault(rows.line_num, f"it is no line of a table ({error})") from None
+    for line, row in read:
         item, rater, answer = (str(row[name] or "").strip() for name in COLUMNS)
         digest = hashlib.sha256(json.dumps([campaign, item, rater, answer]).encode()).hexdigest()
-        yield Read(rows.line_num, item, rater, answer, f"file {digest[:40]}", note=str(row.get("note") or "")[:2000])
+        yield Read(line, item, rater, answer, f"file {digest[:40]}", note=str(row.get("note") or ""))
 
 
 def _jsonl(text: str) -> Iterator[Read]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from annotations.agreement import AGREEMENT, Outcome, Ratings, Resampling, Share, gold_accuracy, self_consistency
-from annotations.campaigns import Campaigns
-from annotations.database import Database
-from annotations.export import read_labels
-from annotations.questions import get_question
+from annotations.export import Label
+from annotations.questions import Question
 
 
 @dataclass(frozen=True)
@@ -24,12 +22,11 @@ class Quality:
     late: int
 
 
-def quality(database: Database, campaign: str, resampling: Resampling | None = None) -> Quality:
-    """Raises InputError, StoreError."""
-    question = get_question(Campaigns(database).get(campaign).question)
+def quality(question: Question, labels: Sequence[Label], resampling: Resampling | None = None) -> Quality:
+    """Of all labels of a campaign."""
     answers = sorted(question.answers, key=lambda one: one.scale)
     names = [one.name for one in answers]
-    found = [label for label in read_labels(database, campaign) if label.counts and label.answer is not None]
+    found = [label for label in labels if label.counts and label.answer is not None]
     asked = {(label.item, label.rater): str(label.answer) for label in found if label.kind == "ask"}
     gold = {(label.item, label.rater): str(label.answer) for label in found if label.kind == "gold"}
     truth = {label.item: label.truth for label in found if label.kind == "gold" and label.truth is not None}

@@ -1,12 +1,13 @@
 """A campaign's bundle: confident adversarial examples beside their originals (AE, §III-H and Fig. 12), and what
 tells how carefully people look.
 
-    FOLDER/asked.json          model, data and parameters; another question is refused
+    FOLDER/run.json            model, data and parameters; another question is refused
     FOLDER/chosen.json         the candidates in their order
     FOLDER/made/0003.npz       a chunk of examples, whole or not there
     FOLDER/bundle/             bundle.json, pictures/*.png, examples.safetensors
 
-Asked again in the same folder, a build goes on where it was.  Among the items are *gold* ones, whose answer is known:
+One process at a time is at work in a folder.  Asked again there, a build goes on where it was, and one that is done
+is left as it is.  Among the items are *gold* ones, whose answer is known:
 *unchanged*, noise that nobody can see; *no longer the original class*, the picture of another class; and *repeats* of
 items, somewhere after them.  Every order is drawn with the seed.
 """
@@ -15,21 +16,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from explain_core.campaign.bundle import Example, Item, write_bundle
+from explain_core.campaign.bundle import FILE, Example, Item, write_bundle
 from explain_core.campaign.params import CampaignParams
 from explain_core.campaign.scores import scores_for
 from explain_core.campaign.strategies import Chosen, get_strategy, order
 from explain_core.data.sources import DataSet
 from explain_core.engine.library import Held
 from explain_core.engine.predictions import predict
-from explain_core.errors import DataError, OutputError
+from explain_core.errors import DataError
 from explain_core.evaluation.asking import Asking
 from explain_core.evaluation.cases import cases_of
+from explain_core.evaluation.folder import RunFolder
+from explain_core.export import write
 from explain_core.metrics.base import Case
 from explain_core.records import Answer, Floats
 
@@ -56,9 +61,18 @@ def build(
     """
     asked = {
         "model": held.card.spec, "model_sha256": held.card.sha256, "data": data.spec, "params": params.as_dict(),
-        "beside": [one.card.sha256 for one in beside],
+        "beside": [one.card.sha256 for one in beside], "title": title,
     }  # fmt: skip
-    _claim(folder, asked)
+    with closing(RunFolder(folder, asked)):
+        if not (folder / "bundle" / FILE).exists():
+            _build(held, data, params, folder, asked, beside, on_progress)
+    return folder / "bundle"
+
+
+def _build(
+    held: Held, data: DataSet, params: CampaignParams, folder: Path, asked: Mapping[str, Any],
+    beside: Sequence[Held], on_progress: OnProgress,
+) -> None:  # fmt: skip
     cases = _candidates(held, data)
     chosen = _chosen(held, cases, params, folder, beside)
     examples = list(_examples(held, cases, chosen, params, folder, on_progress))
@@ -68,20 +82,8 @@ def build(
             f"gets right, and {params.items} were asked for: ask for fewer, give more pictures, or raise the steps."
         )
     items = _in_order(examples, cases, held, params)
-    name = title or f"{held.card.spec} on {data.spec}"[:200]
-    return write_bundle(folder / "bundle", items, question="unchanged", title=name, spec=asked)
-
-
-def _claim(folder: Path, asked: Mapping[str, Any]) -> None:
-    path = folder / "asked.json"
-    text = json.dumps(asked, indent=1, sort_keys=True)
-    try:
-        (folder / "made").mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.read_text("utf-8") != text:
-            raise OutputError(f"{folder} holds another build (other model, data or parameters): give another folder.")
-        _write(path, text.encode())
-    except OSError as error:
-        raise OutputError(f"Cannot write {folder}: {error.strerror}; give a folder that you may write to.") from None
+    name = asked["title"] or f"{held.card.spec} on {data.spec}"[:200]
+    write_bundle(folder / "bundle", items, question="unchanged", title=name, spec=asked)
 
 
 def _candidates(held: Held, data: DataSet) -> list[Case]:
@@ -104,7 +106,7 @@ def _chosen(
     found = order(
         params.strategy, scores, len(cases), candidates=len(cases), share_random=params.share_random, seed=params.seed
     )
-    _write(path, json.dumps([[one.index, one.random] for one in found]).encode())
+    write(path, json.dumps([[one.index, one.random] for one in found]).encode())
     return list(found)
 
 
@@ -138,10 +140,9 @@ def _put(path: Path, answers: Sequence[Answer]) -> None:
         arrays[f"changed{number}"] = answer.input if answer.perturbed is None else answer.perturbed
         arrays[f"after{number}"] = answer.before if answer.after is None else answer.after
         arrays[f"before{number}"] = answer.before
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        np.savez(file, **arrays)
-    unfinished.replace(path)
+    buffer = BytesIO()
+    np.savez(buffer, **arrays)
+    write(path, buffer.getvalue())
 
 
 def _got(path: Path) -> tuple[list[Floats], list[Floats], list[Floats]]:
@@ -202,9 +203,3 @@ def _gold(cases: Sequence[Case], held: Held, count: int, draw: np.random.Generat
             changed, truth = np.clip(case.pixels + noise, 0, 1).astype(np.float32), "unchanged"
         label = int(case.label or 0)
         yield Example(case.pixels, changed, held.card.classes[label], {"source": case.name, "label": label}), truth
-
-
-def _write(path: Path, content: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)

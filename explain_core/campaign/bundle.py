@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from explain_core import __version__, render
-from explain_core.errors import OutputError
+from explain_core.models.trained import unfinished
 from explain_core.records import Floats
 
 FILE, FORMAT, EXAMPLES = "bundle.json", 1, "examples.safetensors"
@@ -47,29 +45,21 @@ class Item:
     repeats: str | None = None
 
 
-def write_bundle(folder: Path, items: Sequence[Item], *, question: str, title: str, spec: Mapping[str, Any]) -> Path:
-    """Writes the folder, which appears when it is whole, in the place of an earlier one; raises OutputError."""
-    made = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
-    try:
-        (made / "pictures").mkdir(parents=True)
+def write_bundle(folder: Path, items: Sequence[Item], *, question: str, title: str, spec: Mapping[str, Any]) -> None:
+    """Writes the folder, which is not there yet, and appears when it is whole; raises OutputError."""
+    with unfinished(folder) as made:
+        (made / "pictures").mkdir()
         files: dict[str, str] = {}
         told = [_told(made, item, files) for item in items]
         arrays = {
             f"{item.name}.{side}": np.ascontiguousarray(getattr(item.example, side), np.float32)
             for item in items if item.kind == "ask" for side in ("original", "adversarial")
         }  # fmt: skip
-        save_file(arrays, made / EXAMPLES)
+        (made / EXAMPLES).write_bytes(save(arrays))
         values = {"format": FORMAT, "question": question, "title": title, "rhoscope": __version__, "spec": dict(spec),
                   "items": told, "files": files}  # fmt: skip
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
         made.rename(folder)
-    except OSError as error:
-        raise OutputError(f"Cannot write {folder}: {error.strerror}; make room, or give another folder.") from None
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-    return folder
 
 
 def _told(folder: Path, item: Item, files: dict[str, str]) -> dict[str, Any]:

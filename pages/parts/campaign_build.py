@@ -13,7 +13,8 @@ from annotations.workspace import runs_folder
 from explain_core.campaign.params import CampaignParams
 from explain_core.errors import RhoscopeError
 from explain_core.params import Params
-from pages.parts import knobs, rater, runs
+from pages.parts import knobs, runs
+from pages.parts.store import database
 
 KIND, ENDING = "campaign", ".campaign"
 SAFE = re.compile(r"[\w.\-]{1,80}")
@@ -52,7 +53,7 @@ def _submit(model: str, data: str, title: str, called: str, params: Params) -> N
 
 def _open(name: str) -> None:
     """What was built and has no campaign yet."""
-    campaigns = Campaigns(rater.store())
+    campaigns = Campaigns(database())
     used = {campaign.bundle for campaign in campaigns.find()}
     built = [path.parent for path in sorted(runs_folder().glob(f"*{ENDING}/bundle/{FILE}"))]
     waiting = {path.parent.name.removesuffix(ENDING): path for path in built if path.absolute() not in used}

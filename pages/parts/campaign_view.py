@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
+from annotations import audit
 from annotations.agreement import AGREEMENT, Share
 from annotations.campaigns import CLOSED, OPEN, Campaign, Campaigns
 from annotations.export import EXPORTS, Label, read_labels
 from annotations.quality import Quality, quality
 from annotations.questions import get_question
-from pages.parts import rater
+from pages.parts.store import database
 
 
 def show(name: str) -> None:
-    campaigns = Campaigns(rater.store())
+    campaigns = Campaigns(database())
     found = campaigns.find()
     if not found:
         st.info("There is no campaign yet: build one beside this.", icon=":material/info:")
@@ -26,14 +27,22 @@ def show(name: str) -> None:
     chosen = str(st.selectbox("Campaign", [one.name for one in found], key="campaign-chosen", width=420))
     campaign = campaigns.get(chosen)
     _state(campaigns, campaign, name)
-    labels = [label for label in read_labels(rater.store(), chosen) if label.counts]
+    labels, found_out, files = _found_out(campaign, audit.head(database()))
     if not labels:
         st.caption("Nobody has answered yet.")
         return
-    _quality(quality(rater.store(), chosen))
+    _quality(found_out)
     _people(labels)
     _disagreements(campaign, labels)
-    _export(chosen)
+    _export(chosen, files)
+
+
+@st.cache_data(max_entries=8, show_spinner="Reading the answers …", hash_funcs={Campaign: lambda one: one.name})
+def _found_out(campaign: Campaign, head: str) -> tuple[list[Label], Quality, dict[str, str]]:
+    """The labels that count, what they are worth, and the files to download; anew when the log has grown to `head`."""
+    labels = read_labels(database(), campaign.name)
+    files = {form: write(labels) for form, write in EXPORTS.items()}
+    return [one for one in labels if one.counts], quality(get_question(campaign.question), labels), files
 
 
 def _row(one: Campaign) -> dict[str, object]:
@@ -105,10 +114,9 @@ def _disagreements(campaign: Campaign, labels: Sequence[Label]) -> None:
     st.dataframe(pd.DataFrame(rows).fillna(""), hide_index=True, key="campaign-apart", alt="Disagreements")
 
 
-def _export(name: str) -> None:
+def _export(name: str, files: Mapping[str, str]) -> None:
     with st.container(horizontal=True):
-        for form, write in EXPORTS.items():
-            text = write(read_labels(rater.store(), name))
+        for form, text in files.items():
             st.download_button(
                 f"Labels ({form.upper()})", text, f"{name}.{form}", key=f"campaign-{form}", on_click="ignore",
                 icon=":material/download:",

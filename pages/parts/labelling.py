@@ -15,7 +15,7 @@ from annotations.campaigns import OPEN, Campaign, Campaigns
 from annotations.questions import get_question
 from annotations.queue import Progress, Queue, Task
 from explain_core.errors import RhoscopeError
-from pages.parts import rater
+from pages.parts.store import database
 from pages.parts.viewer import rating
 
 KEYS = {"u": "undo", "s": "skip", "f": "flag", "n": "note", "x": "flicker"}
@@ -24,7 +24,7 @@ REST_AFTER_MIN = 20
 
 def campaign(name: str) -> Campaign | None:
     """The open campaign that this rater works on, or None where there is none."""
-    found = {one.name: one for one in Campaigns(rater.store()).find() if one.state == OPEN}
+    found = {one.name: one for one in Campaigns(database()).find() if one.state == OPEN}
     if not found:
         st.info("No campaign is open: build one with `rhoscope campaign`, open it with `rhoscope labels campaign`.",
                 icon=":material/info:")  # fmt: skip
@@ -51,7 +51,7 @@ def desk(of: Campaign, name: str) -> None:
 
 def _item(of: Campaign, name: str) -> None:
     """Drawn by itself after each act."""
-    queue, said = Queue(rater.store()), st.session_state.setdefault(_key(of, name, "said"), {"serial": 0, "text": ""})
+    queue, said = Queue(database()), st.session_state.setdefault(_key(of, name, "said"), {"serial": 0, "text": ""})
     try:
         tried = _tried(queue, of, name)
         task = tried[0] if tried else queue.next(of.name, name)
@@ -65,9 +65,10 @@ def _item(of: Campaign, name: str) -> None:
         )
     key = _key(of, name, "desk")
     try:
-        data = _data(of, task, ahead, progress, said)
-    except OSError:
-        st.error(f"The pictures of item {task.item if task else ''} are gone: the organiser can put the bundle back.")
+        data = _data(of, task, ahead, said, _progress(progress, task is not None and not tried))
+    except (OSError, Image.DecompressionBombError):
+        item = task.item if task else ""
+        st.error(f"The pictures of item {item} are gone, or no pictures: the organiser can put the bundle back.")
         return
     rating(key, data, lambda: _act(of, name, key))
     if task is None:
@@ -90,7 +91,7 @@ def _act(of: Campaign, name: str, key: str) -> None:
     said = st.session_state[_key(of, name, "said")]
     if not act or act["serial"] != said["serial"]:
         return
-    queue, refused = Queue(rater.store()), False
+    queue, refused = Queue(database()), False
     try:
         text = _done(queue, of, name, act)
     except RhoscopeError as error:
@@ -118,35 +119,39 @@ def _done(queue: Queue, of: Campaign, name: str, act: dict[str, Any]) -> str:
     return f"Taken back: {get_question(of.question).answer(str(task.earlier)).title}. Answer anew."
 
 
-def _data(
-    of: Campaign, task: Task | None, ahead: Task | None, progress: Progress, said: dict[str, Any]
-) -> dict[str, Any]:
+def _progress(progress: Progress, at_hand: bool) -> str:
+    """The item at hand is leased, so the queue no longer counts it among those that are left."""
+    return f"{progress.done} answered, {progress.left + at_hand} left."
+
+
+def _data(of: Campaign, task: Task | None, ahead: Task | None, said: dict[str, Any], progress: str) -> dict[str, Any]:
     question = get_question(of.question)
     return {
         "serial": said["serial"],
         "refused": said.get("refused", False),
-        "said": f"{progress.done} answered, {progress.left} left. {said['text']}",
+        "said": f"{progress} {said['text']}",
         "question": question.text.format(class_name=task.class_name) if task else "",
         "answers": [{"name": one.name, "title": one.title, "key": one.key} for one in question.answers],
         "keys": KEYS,
-        "task": _shown(task) if task else None,
-        "ahead": [_uri(path) for path in ahead.pictures.values()] if ahead else [],
+        "task": _shown(task, of.bundle_sha256) if task else None,
+        "ahead": [_uri(path, of.bundle_sha256) for path in ahead.pictures.values()] if ahead else [],
     }
 
 
-def _shown(task: Task) -> dict[str, Any]:
-    width, height = _size(task.pictures["original"])
-    sides = {side: _uri(task.pictures[side]) for side in ("original", "adversarial")}
+def _shown(task: Task, bundle: str) -> dict[str, Any]:
+    width, height = _size(task.pictures["original"], bundle)
+    sides = {side: _uri(task.pictures[side], bundle) for side in ("original", "adversarial")}
     return {"token": task.token, "width": width, "height": height, **sides}
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _uri(path: Path) -> str:
+def _uri(path: Path, bundle: str) -> str:
+    """Cached for the bundle's hash too: another bundle may come to lie in its place."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _size(path: Path) -> tuple[int, int]:
+def _size(path: Path, bundle: str) -> tuple[int, int]:
     with Image.open(BytesIO(path.read_bytes())) as picture:
         return picture.size
 

@@ -7,22 +7,16 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from annotations.database import open_database
 from annotations.registry import Registry
-from annotations.workspace import database_url
 from explain_core.library.rows import Step, keep_in_step
+from pages.parts.store import database
 
 TOLD = "library-told"
 
 
 def in_step() -> Step:
     """Rows as the folders are; raises StoreError."""
-    return keep_in_step(_opened(database_url()))
-
-
-@st.cache_resource
-def _opened(url: str) -> Registry:
-    return Registry(open_database(url))
+    return keep_in_step(Registry(database()))
 
 
 def done(text: str) -> None:

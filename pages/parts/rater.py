@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import streamlit as st
 
-from annotations.database import Database, open_database
-from annotations.people import ROLES, People, Right
-from annotations.workspace import database_url
+from annotations.people import DOES, ROLES, People, Right
 from explain_core.errors import RhoscopeError
+from pages.parts.store import database
 
 WHO = "who"
 
 
-def store() -> Database:
-    """The database of labels; raises StoreError."""
-    return _opened(database_url())
-
-
-@st.cache_resource
-def _opened(url: str) -> Database:
-    return open_database(url)
-
-
 def chosen(right: Right) -> str | None:
     """The name of somebody who has this right; None until there is one, with a form for the first person."""
-    people = People(store())
+    people = People(database())
     known = people.find()
     if not known:
         _first(people)
         return None
     names = [one.name for one in known if one.active and right in ROLES[one.role]]
     if not names:
-        st.info(f"Nobody here may {right}: an admin adds people with `rhoscope labels person`.", icon=":material/info:")
+        st.info(
+            f"Nobody here may {DOES[right]}: an admin adds people with `rhoscope labels person`.",
+            icon=":material/info:",
+        )
         return None
     if st.session_state.get(WHO) not in names:
         st.session_state[WHO] = names[0] if len(names) == 1 else None

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from annotations.database import open_database
 from annotations.runs import RunStore
-from annotations.workspace import database_url, home
+from annotations.workspace import home
 from explain_core.errors import RhoscopeError
 from explain_core.records import Run
 from explain_core.runs.beside import at_work, start_worker
 from explain_core.runs.scrub import tail
+from pages.parts.store import database
 
 EVERY_S = 1.0
 SHOWN = 20
@@ -21,12 +21,7 @@ SHOWN = 20
 
 def store() -> RunStore:
     """The table of runs; raises StoreError."""
-    return _opened(database_url())
-
-
-@st.cache_resource
-def _opened(url: str) -> RunStore:
-    return RunStore(open_database(url))
+    return RunStore(database())
 
 
 def set_going() -> None:

@@ -102,14 +102,14 @@ def press(page: Page, key: str, said: str) -> None:
 
 
 def answered(page: Page, key: str, count: int) -> None:
-    press(page, key, f"{count} answered")
+    press(page, key, f"{count} answered, {ITEMS - count} left.")
 
 
 def test_thirty_items_by_keys_alone(sit_down: Open, served: Served) -> None:
     page = sit_down("bob")
     for number in range(1, 11):
         answered(page, "123"[number % 3], number)
-    press(page, "u", "9 answered")
+    press(page, "u", f"9 answered, {ITEMS - 9} left.")
     answered(page, "2", 10)
     press(page, "s", "Put off")
     page.keyboard.press("f")

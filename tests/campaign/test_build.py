@@ -111,7 +111,7 @@ def test_too_few_pictures_and_another_folder_are_told(held: Held, tmp_path: Path
     few = load_data("phantom-patches:4,5")
     with pytest.raises(DataError, match="and 6 were asked for"):
         build(held, few, CampaignParams.build(SMALL), tmp_path)
-    with pytest.raises(OutputError, match="another build"):
+    with pytest.raises(OutputError, match="another run"):
         build(held, few, CampaignParams.build({**SMALL, "seed": 1}), tmp_path)
 
 
@@ -133,6 +133,14 @@ def test_killed_and_asked_again_it_is_the_same(tmp_path: Path, capsys: pytest.Ca
     assert main(command(broken)) == 0
     first, second = (json.loads((folder / "bundle/bundle.json").read_text()) for folder in (whole, broken))
     assert first == second
+
+
+def test_a_build_that_is_done_is_left_as_it_is(bundle: Bundle, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (bundle.folder / "bundle.json").stat().st_mtime_ns
+    monkeypatch.setattr("explain_core.campaign.build.Asking", None)
+    params = CampaignParams.build(SMALL)
+    assert build(held, load_data(DATA), params, bundle.folder.parent, title="Lesions") == bundle.folder
+    assert (bundle.folder / "bundle.json").stat().st_mtime_ns == before
 
 
 def test_it_is_a_kind_of_run() -> None:

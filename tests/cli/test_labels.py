@@ -112,6 +112,8 @@ def test_a_plain_table_is_imported_once(say: Script, tmp_path: Path) -> None:
         ("item,rater,answer\na,bob,perhaps\n", "Line 2: Answer 'perhaps'"),
         ("item,rater,answer\na,bob,changed\na,bob,unsure\n", "Line 3: bob has another answer"),
         ('item,rater,answer\na,"b\nb",changed\n', "no name of a person"),
+        ("item,rater,answer\na,bob," + "x" * 200_000 + "\n", "it is no line of a table"),
+        ("item,rater,answer,note\na,bob,changed," + "x" * 2001 + "\n", "a note at most 2000"),
         ('{"item": "a"}\n', "Line 1: it is no label"),
         ("{not json\n", "Line 1: it is no label"),
     ],

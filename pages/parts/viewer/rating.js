@@ -28,7 +28,7 @@ function build(root, find) {
     const value = { ...act, token: state.token, serial: state.serial, key: crypto.randomUUID() };
     state.sent = value;
     root.send(value);
-    state.timer = setInterval(() => root.send(value), AGAIN_MS);
+    state.timer = setInterval(() => (root.isConnected ? root.send(value) : clearInterval(state.timer)), AGAIN_MS);
     disable(root, true);
   };
 
@@ -60,6 +60,7 @@ function build(root, find) {
     original.src = root.data.task?.original ?? "";
     if (!on) return;
     state.flickering = setInterval(() => {
+      if (!root.isConnected) return clearInterval(state.flickering);
       const { original: a, adversarial: b } = root.data.task ?? {};
       if (a) original.src = original.src === a ? b : a;
     }, FLICKER_MS);
@@ -92,13 +93,15 @@ function build(root, find) {
   };
   root.focus({ preventScroll: true }); // away from the name that was chosen, so that keys answer
   root.querySelectorAll("[data-act]").forEach((button) => (button.onclick = () => acts[button.dataset.act]()));
-  new ResizeObserver(() => fit(root, find)).observe(root);
+  const resized = new ResizeObserver(() => fit(root, find));
+  resized.observe(root);
   window.addEventListener("keydown", onKey);
   document.addEventListener("visibilitychange", onHidden);
   root.stop = () => {
     if (root.isConnected) return;
     window.removeEventListener("keydown", onKey);
     document.removeEventListener("visibilitychange", onHidden);
+    resized.disconnect();
     clearInterval(state.timer);
     clearInterval(state.flickering);
   };
