@@ -28,6 +28,7 @@ from explain_core.campaign import commands as campaign
 from explain_core.errors import InputError, RhoscopeError
 from explain_core.evaluation import commands as evaluation
 from explain_core.library import commands as library
+from explain_core.retraining import commands as retraining
 from explain_core.runs import commands
 from explain_core.runs.beside import start_worker
 from explain_core.runs.kinds import Kind, by_name
@@ -36,6 +37,7 @@ from explain_core.training import commands as training
 
 if TYPE_CHECKING:
     from annotations.registry import Registry
+    from annotations.retraining import Retrainings
     from annotations.runs import RunStore
 
 USER_FAULT, OUR_FAULT, INTERRUPTED = 2, 1, 130
@@ -43,6 +45,7 @@ RUNS = by_name(
     Kind("evaluate", "explain_core.evaluation.long:evaluate"),
     Kind("train", "explain_core.training.training:work"),
     Kind("campaign", "explain_core.campaign.long:work"),
+    Kind("retrain", "explain_core.retraining.long:work"),
 )
 """What can be carried out as a run: a name, and the function that does it."""
 
@@ -57,15 +60,21 @@ shell = typer.Typer(
 shell.add_typer(commands.shell)
 shell.add_typer(training.shell)
 shell.add_typer(evaluation.shell)
-shell.add_typer(labels.shell)
 shell.add_typer(campaign.shell)
+shell.add_typer(retraining.shell)
 
 
 def _library(context: typer.Context) -> None:
     context.obj = open_registry
 
 
+def _labels(context: typer.Context) -> None:
+    context.obj = open_labels
+
+
 shell.add_typer(library.shell, callback=_library)
+labels.shell.add_typer(retraining.of_labels)
+shell.add_typer(labels.shell, callback=_labels)
 
 
 def open_runs() -> RunStore:
@@ -74,6 +83,14 @@ def open_runs() -> RunStore:
     from annotations.runs import RunStore
 
     return RunStore(open_database())
+
+
+def open_labels(url: str | None = None) -> Retrainings:
+    """What retraining needs of the labels; raises StoreError."""
+    from annotations.database import open_database
+    from annotations.retraining import Retrainings
+
+    return Retrainings(open_database(url))
 
 
 def open_registry() -> Registry:

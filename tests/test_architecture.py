@@ -31,11 +31,12 @@ LAYERS = (
     {"protocols"},
     {"engine", "export"},
     {"api", "asked", "batch", "bench", "campaign", "evaluation", "library", "listing", "runs", "terminal", "training"},
+    {"retraining"},
 )
 """The parts of explain_core, lowest first; a part imports its own layer and those below."""
 
 HOME = {"explain": "api", "load_model": "models"}
-FOR_ANNOTATIONS = {"errors", "params", "records"}
+FOR_ANNOTATIONS = {"errors", "params", "records", "__version__"}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from explain_core import __version__, render
-from explain_core.models.trained import unfinished
+from explain_core.models.folders import unfinished
 from explain_core.records import Floats
 
 FILE, FORMAT, EXAMPLES = "bundle.json", 1, "examples.safetensors"
@@ -55,7 +55,9 @@ def write_bundle(folder: Path, items: Sequence[Item], *, question: str, title: s
             f"{item.name}.{side}": np.ascontiguousarray(getattr(item.example, side), np.float32)
             for item in items if item.kind == "ask" for side in ("original", "adversarial")
         }  # fmt: skip
-        (made / EXAMPLES).write_bytes(save(arrays))
+        content = save(arrays)
+        files[EXAMPLES] = hashlib.sha256(content).hexdigest()
+        (made / EXAMPLES).write_bytes(content)
         values = {"format": FORMAT, "question": question, "title": title, "rhoscope": __version__, "spec": dict(spec),
                   "items": told, "files": files}  # fmt: skip
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

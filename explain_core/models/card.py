@@ -8,6 +8,7 @@ Nothing in it is believed unseen: a card may come from another machine, or from 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -127,6 +128,18 @@ def read_card(folder: Path) -> Described:
         reader.get("model_sha256", str),
         reader.get("versions", dict),
     )
+
+
+def check_weights(folder: Path) -> None:
+    """Raises WeightsError unless a folder's weights are those that its card was written for."""
+    path = folder / WEIGHTS
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path}: {error.strerror}; restore it, or train again.") from None
+    if found != read_card(folder).weights_sha256:
+        raise WeightsError(f"{path} is not the file that {CARD} was written for; restore both, or train again.")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Registered models: `registry/NAME[@VERSION]` is WORKSPACE/models/NAME/VERSION/, and never changes.
+"""Registered models: `registry/NAME@VERSION` is WORKSPACE/models/NAME/VERSION/, and never changes.
 
-The workspace is RHOSCOPE_HOME, or `.rhoscope` in the user's home.  A version is a whole number from 1; the
-newest is the highest.  Whoever keeps a list of them besides, the folders are the truth.  Reading the list
-needs no torch.
+The workspace is RHOSCOPE_HOME, or `.rhoscope` in the user's home.  A version is a whole number from 1.
+Without one, `registry/NAME` is the current version: the one promoted last (promotions.py), or the highest where
+none was.  Whoever keeps a list of them besides, the folders are the truth.  Reading the list needs no torch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explain_core.errors import OutputError, ParamError, SpecError, WeightsError, suggest
-from explain_core.models.card import CARD, WEIGHTS, Described, card_text, read_card
+from explain_core.models.card import CARD, WEIGHTS, Described, card_text, check_weights, read_card
+from explain_core.models.folders import unfinished
+from explain_core.models.promotions import Promotion, check_told, note, promotions
 
 if TYPE_CHECKING:
     from explain_core.models.classifier import Classifier
@@ -53,12 +55,38 @@ def register(folder: Path, name: str, *, extra: Mapping[str, Any] | None = None)
     `extra` joins the card's own.  Raises ParamError for a name that is none, SpecError or WeightsError for
     a folder that cannot be loaded, OutputError where the workspace cannot be written.
     """
-    from explain_core.models.trained import load_trained, unfinished
+    from explain_core.models.trained import load_trained
 
     check_name(name)
     load_trained(folder)
+    return _copied(folder, name, extra or {})
+
+
+def promote(folder: Path, name: str, *, by: str, why: str) -> Promotion:
+    """Registers a trained network as the next version, and makes it the current one of its name.
+
+    That it can be loaded was found when it was written; here its hash is compared.  Raises what `register` does.
+    """
+    check_name(name)
+    before = _current(workspace() / "models" / name)
+    check_told(by, why)
+    check_weights(folder)
+    version = _copied(folder, name, {"promoted": {"by": by, "why": why}})
+    return note(workspace() / "models" / name, version, before, by=by, why=why)
+
+
+def roll_back(name: str, *, by: str, why: str) -> Promotion:
+    """Makes the version current again that was so before the last promotion; raises SpecError, ParamError."""
+    shelf = workspace() / "models" / name
+    made = promotions(shelf) if NAME.fullmatch(name) else []
+    if not made or made[-1].before not in _versions(shelf):
+        raise SpecError(f"registry/{name} has no promotion that could be undone: name a model that was promoted.")
+    return note(shelf, made[-1].before or 0, made[-1].version, by=by, why=why)
+
+
+def _copied(folder: Path, name: str, extra: Mapping[str, Any]) -> int:
     described = read_card(folder)
-    card = replace(described.card, extra={**described.card.extra, **(extra or {})})
+    card = replace(described.card, extra={**described.card.extra, **extra})
     shelf = workspace() / "models" / name
     with unfinished(shelf / "new") as made:
         shutil.copyfile(folder / WEIGHTS, made / WEIGHTS)
@@ -114,7 +142,7 @@ def _whole(entry: Registered) -> bool:
 
 
 def find(name: str, version: str | None = None) -> Registered:
-    """A registered model by name, its newest version unless one is given; raises SpecError."""
+    """A registered model by name, its current version unless one is given; raises SpecError."""
     known = registered()
     versions = {entry.version: entry for entry in known if entry.name == name}
     if not versions:
@@ -122,7 +150,7 @@ def find(name: str, version: str | None = None) -> Registered:
         remedy = suggest(name, names) if names else "nothing is registered here yet; register a trained network first."
         raise SpecError(f"No registered model {name!r}: {remedy}")
     if version is None:
-        return versions[max(versions)]
+        return versions[_current(workspace() / "models" / name) or max(versions)]
     if not VERSION.fullmatch(version) or int(version) not in versions:
         raise SpecError(f"No version {version!r} of registry/{name}: there is {', '.join(map(str, versions))}.")
     return versions[int(version)]
@@ -133,6 +161,13 @@ def registry_classifier(spec: str, name: str, version: str | None) -> Classifier
     from explain_core.models.trained import load_trained
 
     return load_trained(find(name, version).folder, spec)
+
+
+def _current(shelf: Path) -> int | None:
+    """The version promoted last, else the highest; None where there is none."""
+    known = _versions(shelf)
+    made = [promotion.version for promotion in promotions(shelf) if promotion.version in known]
+    return made[-1] if made else max(known, default=None)
 
 
 def _versions(shelf: Path) -> list[int]:

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from safetensors.torch import save
@@ -19,8 +16,9 @@ from explain_core import __version__
 from explain_core.errors import ModelError, OutputError, RhoscopeError, SpecError, WeightsError
 from explain_core.models.architectures import get_architecture
 from explain_core.models.architectures.base import Shape
-from explain_core.models.card import CARD, WEIGHTS, Card, Described, Handling, card_text, read_card
+from explain_core.models.card import CARD, WEIGHTS, Card, Described, Handling, card_text, check_weights, read_card
 from explain_core.models.classifier import Classifier, InputSpec, Kind
+from explain_core.models.folders import beside, unfinished
 from explain_core.models.weights import Tensors, fill, read_weights
 
 KINDS: dict[str, Kind] = {"softmax": "softmax", "sigmoid": "sigmoid", "binary": "binary"}
@@ -68,10 +66,7 @@ def load_trained(folder: Path, spec: str | None = None) -> Classifier:
     described = read_card(folder)
     path = folder / WEIGHTS
     model = classifier_of(str(path), described.card, described.handling, read_weights(path))
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != described.weights_sha256:
-        raise WeightsError(f"{path} is not the file that {CARD} was written for; restore both, or train again.")
+    check_weights(folder)
     model.spec = spec or f"trained:{folder}"
     return model
 
@@ -100,19 +95,6 @@ def classifier_of(source: str, card: Card, handling: Handling, tensors: Tensors)
     return model.eval()
 
 
-@contextmanager
-def unfinished(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` to fill and rename; what is left of it goes.  Raises OutputError."""
-    made = _beside(folder)
-    try:
-        made.mkdir(parents=True)
-        yield made
-    except OSError as error:
-        raise OutputError(f"Cannot write {folder}: {error.strerror}; choose a folder that you may write to.") from None
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
 def _put(made: Path, folder: Path) -> None:
     """Renames into place; an earlier network steps aside first, and returns where that fails."""
     if not folder.exists():
@@ -120,14 +102,10 @@ def _put(made: Path, folder: Path) -> None:
         return
     if not folder.is_dir() or {entry.name for entry in folder.iterdir()} - {WEIGHTS, CARD}:
         raise OutputError(f"{folder} holds something else than a trained network; choose another folder.")
-    earlier = folder.rename(_beside(folder))
+    earlier = folder.rename(beside(folder))
     try:
         made.rename(folder)
     except OSError:
         earlier.rename(folder)
         raise
     shutil.rmtree(earlier)
-
-
-def _beside(folder: Path) -> Path:
-    return folder.absolute().with_name(f".{folder.name}.{uuid4().hex[:8]}.part")

@@ -120,15 +120,18 @@ def recipe_names() -> tuple[str, ...]:
 
 def load_recipe(name: str, settings: Iterable[str] = ()) -> Recipe:
     """A recipe by its name or its file, with `PART.FIELD=VALUE` changed; raises InputError or ParamError."""
-    values = _read(name, None, DEEPEST)
+    return _changed(_read(name, None, DEEPEST), settings)
+
+
+def parse_recipe(text: str, folder: Path | None = None, settings: Iterable[str] = ()) -> Recipe:
+    """A recipe from its text, with `PART.FIELD=VALUE` changed; a base beside it is looked for in `folder`."""
+    return _changed(_based(_parsed(text, "the recipe"), folder, DEEPEST), settings)
+
+
+def _changed(values: Values, settings: Iterable[str]) -> Recipe:
     for setting in settings:
         _change(values, setting)
     return Recipe.of(values)
-
-
-def parse_recipe(text: str, folder: Path | None = None) -> Recipe:
-    """A recipe from its text; a base beside it is looked for in `folder`."""
-    return Recipe.of(_based(_parsed(text, "the recipe"), folder, DEEPEST))
 
 
 def _read(name: str, folder: Path | None, depth: int) -> Values:

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from explain_core.data.sources import DataSet, load_data
 from explain_core.engine.library import choose_device
-from explain_core.errors import DataError, OutputError
+from explain_core.errors import DataError, OutputError, TrainingError
 from explain_core.models.architectures import get_architecture
 from explain_core.models.architectures.base import Shape
 from explain_core.models.card import Card
@@ -56,29 +56,33 @@ def work(spec: Mapping[str, Any], folder: Path, report: Report) -> None:
 
 def train(
     recipe: Recipe,
-    data: str,
+    data: str | DataSet,
     out: Path,
     *,
     n: int | None = None,
+    start: Classifier | None = None,
     device: str = "auto",
     listener: Listener | None = None,
 ) -> Finished:
     """Trains in a folder, from its checkpoint where it has one; asked again when it is done, it does nothing.
 
     Args:
-        data: the spec of the training pictures.
+        data: the training pictures, or their spec.
         n: draw so many of them with the recipe's seed; None: all.
+        start: a network whose weights are gone on from; None: fresh ones, drawn with the recipe's seed.
 
     Raises DataError, ImageError or ParamError for what cannot be trained, TrainingError where a run cannot go on,
     OutputError where its folder cannot be written, Cancelled where the listener wants it to stop.
     """
     where = choose_device(device.partition(":")[0])
     with joined(where) as processes, held(out, processes):
-        items = load_data(data)
+        items = load_data(data) if isinstance(data, str) else data
         items = items if n is None else items.sample(n, recipe.schedule.seed)
         learnt, held_out = split(recipe, items)
         model = network(recipe, learnt, where)
-        question = fingerprint(recipe.as_dict(), items.sha256, n)
+        if start is not None:
+            _go_on_from(start, model)
+        question = fingerprint(recipe.as_dict(), items.sha256, n, *([start.sha256()] if start else []))
         if processes.first:
             put(out / RECIPE, recipe.as_toml())
         training = Training(recipe, model, learnt, held_out, out, listener or Alone(), processes, question)
@@ -129,6 +133,18 @@ def network(recipe: Recipe, pictures: Pictures, device: torch.device) -> Classif
     input = InputSpec(recipe.input.channels, None if free else size, recipe.input.resize, row.smallest)
     spec = f"{recipe.architecture} ({recipe.title})"
     return Classifier(net, classes=names, kind=kind, input=input, mean=mean, std=std, spec=spec).to(device)
+
+
+def _go_on_from(start: Classifier, model: Classifier) -> None:
+    """Weights and normalisation of `start`; raises TrainingError where it is another network."""
+    try:
+        model.net.load_state_dict(start.net.state_dict())
+    except RuntimeError:
+        raise TrainingError(
+            f"{start.spec} has other weights than the recipe's network: give its own recipe, or start from scratch."
+        ) from None
+    model.mean.copy_(start.mean)
+    model.std.copy_(start.std)
 
 
 def card(recipe: Recipe, items: DataSet, figures: Mapping[str, float]) -> Card:
