@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -88,13 +89,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     bundle = build(held, load_data(data), CampaignParams.build(asked), folder / "campaign")
     told = json.loads((bundle / "bundle.json").read_text())
     names = [item["name"] for item in told["items"]]
-    import hashlib
-
     values = {
         "format": 1, "campaign": "colours", "accept": "unchanged", "rule": "majority",
         "bundle": {"folder": str(bundle), "sha256": hashlib.sha256((bundle / "bundle.json").read_bytes()).hexdigest()},
         "spec": told["spec"],
-        "labels": [{"item": name, "answer": "changed" if place % 2 else "unchanged"} for place, name in enumerate(names)],
+        "labels": [{"item": name, "answer": ("unchanged", "changed")[place % 2]} for place, name in enumerate(names)],
         "plan": {"recipe": RECIPE, "settings": ["schedule.epochs=2"], "test": data, "params": PARAMS},
     }  # fmt: skip
     return Made(data, held, bundle, values)
@@ -199,8 +198,8 @@ def test_what_does_not_fit_is_refused(made: Made, tmp_path: Path) -> None:
     wide = {"plan": {**made.planned(start="current")["plan"], "settings": ["network.architecture=mlp"]}}
     with pytest.raises(TrainingError, match="start from scratch"):
         retrain(made.manifest(tmp_path / "a", **wide), tmp_path / "a", "cpu", Report())
+    spec = {"spec": {**made.values["spec"], "model_sha256": "0" * 64}}
     with pytest.raises(SpecError, match="is not the network that made the examples"):
-        spec = {"spec": {**made.values["spec"], "model_sha256": "0" * 64}}
         retrain(made.manifest(tmp_path / "b", **spec), tmp_path / "b", "cpu", Report())
     other = {"bundle": {**made.values["bundle"], "sha256": "0" * 64}}
     with pytest.raises(DataError, match="not the one that was labelled"):
