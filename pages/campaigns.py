@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from explain_core.errors import RhoscopeError
-from pages.parts import campaign_build, campaign_view, rater
+from pages.parts import campaign_build, campaign_retrain, campaign_view, rater
 
-VIEWS = {"all": "Campaigns", "build": "Build one"}
+VIEWS = {"all": "Campaigns", "build": "Build one", "retrain": "Retraining"}
 
 
 def page() -> None:
@@ -22,6 +22,8 @@ def page() -> None:
         )  # fmt: skip
         if view == "build":
             campaign_build.show(name)
+        elif view == "retrain":
+            campaign_retrain.show(name)
         else:
             campaign_view.show(name)
     except RhoscopeError as error:
