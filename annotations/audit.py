@@ -3,28 +3,30 @@
     hash_n = SHA-256( n, moment, who, what, detail, hash_{n−1} ),   hash_0 = 64 zeros
 
 An entry is written in the transaction of what it tells of, under a lock on the log's head, so that there is no
-deed without its entry.  Triggers refuse to change entries and labels; whoever gets round them is found by `verify`,
-and whoever puts a whole chain in its place by a head that was noted elsewhere.
+deed without its entry.  Triggers refuse to change entries, labels, decisions and what was frozen; whoever gets round
+them is found by `verify`, and whoever puts a whole chain in its place by a head that was noted elsewhere.  To have rows
+of another table checked: its row in KEPT.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from annotations.database import Database
-from annotations.tables import AuditHeadRow, AuditRow, LabelRow
+from annotations.tables import AdjudicationRow, AuditHeadRow, AuditRow, LabelRow, RetrainingRow
 from explain_core.errors import StoreError
 
 START = "0" * 64
-LABELLED = "label"
+LABELLED, ADJUDICATED, RETRAINED, PROMOTED = "label", "adjudicate", "retrain", "promote"
 
 
 @dataclass(frozen=True)
@@ -66,30 +68,71 @@ def label_detail(label: LabelRow) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def adjudication_detail(row: AdjudicationRow) -> dict[str, Any]:
+    """What the log holds of a decision."""
+    return {
+        "adjudication": row.id, "item": row.item_id, "person": row.person_id, "answer": row.answer, "note": row.note,
+    }  # fmt: skip
+
+
+def retraining_detail(row: RetrainingRow) -> dict[str, Any]:
+    """What the log holds of a manifest that was frozen."""
+    return {
+        "retraining": row.id, "campaign": row.campaign_id, "manifest": row.manifest_sha256, "folder": row.folder,
+        "labels": row.labels,
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Rows of `table` that never change: `detail` is what their entry tells, with the row's number under `name`."""
+
+    name: str
+    table: Any
+    detail: Callable[[Any], dict[str, Any]]
+
+
+KEPT: Mapping[str, Kept] = MappingProxyType(
+    {
+        LABELLED: Kept("label", LabelRow, label_detail),
+        ADJUDICATED: Kept("adjudication", AdjudicationRow, adjudication_detail),
+        RETRAINED: Kept("retraining", RetrainingRow, retraining_detail),
+    }
+)
+"""By what their entries are called."""
+
+
 def verify(database: Database, head: str | None = None) -> Verified:
-    """Reads the whole log; raises StoreError at the first entry or label that is not as it was written.
+    """Reads the whole log; raises StoreError at the first entry or row that is not as it was written.
 
     With `head`, noted earlier, also where the log does not go on from there.
     """
     before, number, seen = START, 0, head in (None, START)
     with database.read() as session:
-        labels = {row.id: label_detail(row) for row in session.scalars(select(LabelRow))}
+        rows = {
+            (what, row.id): kept.detail(row)
+            for what, kept in KEPT.items()
+            for row in session.scalars(select(kept.table))
+        }
         for entry in session.scalars(select(AuditRow).order_by(AuditRow.id)):
             number += 1
             if (entry.id, entry.before, entry.hash) != (number, before, _hash(entry)):
                 raise StoreError(f"Entry {number} of the audit log was changed or taken out: restore a backup.")
-            detail = json.loads(entry.detail)
-            if entry.what == LABELLED and labels.pop(detail["label"], None) != detail:
-                raise StoreError(f"Label {detail['label']} is not what entry {number} tells: restore a backup.")
+            if kept := KEPT.get(entry.what):
+                detail = json.loads(entry.detail)
+                row = detail[kept.name]
+                if rows.pop((entry.what, row), None) != detail:
+                    raise StoreError(
+                        f"{kept.name.capitalize()} {row} is not what entry {number} tells: restore a backup."
+                    )
             before = entry.hash
             seen = seen or before == head
-        kept = session.get_one(AuditHeadRow, 1)
-        if (kept.entries, kept.hash) != (number, before):
-            raise StoreError(
-                f"The audit log ends at entry {number}, its head tells of {kept.entries}: restore a backup."
-            )
-    if labels:
-        raise StoreError(f"Label {min(labels)} is in no entry of the audit log: restore a backup.")
+        end = session.get_one(AuditHeadRow, 1)
+        if (end.entries, end.hash) != (number, before):
+            raise StoreError(f"The audit log ends at entry {number}, its head names {end.entries}: restore a backup.")
+    if rows:
+        what, row = min(rows)
+        raise StoreError(f"{KEPT[what].name.capitalize()} {row} is in no entry of the audit log: restore a backup.")
     if not seen:
         raise StoreError(
             f"The audit log does not go on from the head {str(head)[:12]}…: it was replaced, or that is of another."

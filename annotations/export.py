@@ -14,11 +14,12 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from annotations import labels
 from annotations.campaigns import found
 from annotations.database import Database
-from annotations.tables import ItemRow, LabelRow, PersonRow
+from annotations.tables import CampaignRow, ItemRow, LabelRow, PersonRow
 from explain_core.errors import InputError, suggest
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -54,19 +55,23 @@ class Label:
 def read_labels(database: Database, campaign: str) -> list[Label]:
     """All labels of a campaign, the oldest first; raises InputError, StoreError."""
     with database.read() as session:
-        row = found(session, campaign)
-        counting = set(session.scalars(labels.counting(row).with_only_columns(LabelRow.id)))
-        asked = select(LabelRow, ItemRow, PersonRow.name).join(ItemRow).join(PersonRow)
-        rows = session.execute(asked.where(ItemRow.campaign_id == row.id).order_by(LabelRow.id)).all()
-        keys = {label.id: label.key for label, _, _ in rows}
-        return [
-            Label(
-                row.name, item.name, item.class_name, item.kind, item.repeats, item.truth, rater, label.answer,
-                label.key, label.created.isoformat(), label.late, label.flagged, label.note, label.active_ms,
-                label.shapes, keys.get(label.supersedes or 0), label.id in counting,
-            )
-            for label, item, rater in rows
-        ]  # fmt: skip
+        return labels_of(session, found(session, campaign))
+
+
+def labels_of(session: Session, row: CampaignRow) -> list[Label]:
+    """All labels of a campaign, the oldest first."""
+    counting = set(session.scalars(labels.counting(row).with_only_columns(LabelRow.id)))
+    asked = select(LabelRow, ItemRow, PersonRow.name).join(ItemRow).join(PersonRow)
+    rows = session.execute(asked.where(ItemRow.campaign_id == row.id).order_by(LabelRow.id)).all()
+    keys = {label.id: label.key for label, _, _ in rows}
+    return [
+        Label(
+            row.name, item.name, item.class_name, item.kind, item.repeats, item.truth, rater, label.answer,
+            label.key, label.created.isoformat(), label.late, label.flagged, label.note, label.active_ms,
+            label.shapes, keys.get(label.supersedes or 0), label.id in counting,
+        )
+        for label, item, rater in rows
+    ]  # fmt: skip
 
 
 def as_jsonl(found: Sequence[Label]) -> str:

@@ -30,6 +30,16 @@ class Question:
     citation: str
     shapes: bool = False
 
+    @property
+    def accepted(self) -> str:
+        """The answer at the beginning of the scale: what it is said of may be trained on."""
+        return min(self.answers, key=lambda one: one.scale).name
+
+    @property
+    def unsure(self) -> str:
+        """The answer that weighs nothing, which conflicting answers come to as well."""
+        return min(self.answers, key=lambda one: one.weight).name
+
     def answer(self, name: str) -> Answer:
         """Raises InputError for an answer that the question does not have."""
         for one in self.answers:

@@ -208,6 +208,34 @@ class LabelRow(Base):
     created: Mapped[datetime]
 
 
+class AdjudicationRow(Base):
+    """What a named person decided about an item, never changed: the newest one stands; without an answer, none does."""
+
+    __tablename__ = "adjudications"
+    __table_args__ = (Index("ix_adjudications_item", "item_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    item_id: Mapped[int] = mapped_column(ForeignKey("items.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    answer: Mapped[str | None] = mapped_column(String(40))
+    note: Mapped[str] = mapped_column(Text)
+    created: Mapped[datetime]
+
+
+class RetrainingRow(Base):
+    """A manifest that was frozen, when the campaign had so many `labels` (rows); `folder` from that of the runs."""
+
+    __tablename__ = "retrainings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    manifest_sha256: Mapped[str] = mapped_column(String(64))
+    folder: Mapped[str] = mapped_column(Text)
+    labels: Mapped[int]
+    author: Mapped[str] = mapped_column(String(80))
+    created: Mapped[datetime]
+
+
 class AuditRow(Base):
     """What was done, by whom; each entry's hash covers the one before.  The database refuses to change it."""
 

@@ -16,13 +16,20 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import delete, select, text
 
-from annotations.audit import verify
+from annotations.adjudication import Adjudications
+from annotations.audit import head, verify
+from annotations.bundle import read_bundle
+from annotations.campaigns import Campaigns, Plan
 from annotations.database import HEAD, MIGRATIONS, Database, open_database
+from annotations.export import read_labels
 from annotations.people import People
+from annotations.queue import Queue
+from annotations.retraining import Retrainings
 from annotations.runs import RunStore
 from annotations.tables import Base, ModelRow, RunRow
 from annotations.workspace import database_url, home, runs_folder
 from explain_core.errors import StoreError
+from tests.annotations.bundles import item, write_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,13 +62,18 @@ def names(database: Database) -> list[str]:
         return list(session.scalars(select(ModelRow.name)))
 
 
-def test_from_the_first_schema_to_the_last_nothing_is_lost(url: str) -> None:
-    old = Database(url)
-    config = Config()
+def at_revision(url: str, revision: str) -> Database:
+    """A database as an earlier version left it."""
+    old, config = Database(url), Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with old.engine.execution_options(rhoscope_writes=True).begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, revision)
+    return old
+
+
+def test_from_the_first_schema_to_the_last_nothing_is_lost(url: str) -> None:
+    old = at_revision(url, "0001")
     named(old, "a")
     store = RunStore(old)
     run = store.submit("count", {"to": 3}, title="one", out=Path("somewhere"))
@@ -70,6 +82,27 @@ def test_from_the_first_schema_to_the_last_nothing_is_lost(url: str) -> None:
     assert RunStore(new).get(run.id) == run
     assert People(new).add("ada", "admin").role == "admin"
     assert verify(new).entries == 1
+    for opened in (old, new):
+        opened.engine.dispose()
+
+
+def test_from_the_second_schema_to_the_last_nothing_is_lost(url: str, tmp_path: Path) -> None:
+    old = at_revision(url, "0002")
+    People(old).add("ada", "admin")
+    bundle = read_bundle(write_bundle(tmp_path / "bundle", [item("a"), item("b")]))
+    Campaigns(old).create("cats", bundle, by="ada", plan=Plan(1, 1))
+    task = Queue(old).next("cats", "ada")
+    assert task is not None
+    Queue(old).answer(task.token, "unchanged", "k", note="an ear")
+    (label,), noted = read_labels(old, "cats"), head(old)
+    new = open_database(url)
+    assert read_labels(new, "cats") == [label]
+    before = verify(new, noted)
+    assert before.head == noted
+    Adjudications(new).decide("cats", "b", "changed", by="ada")
+    made = Retrainings(new).freeze("cats", {}, rule="majority", by="ada", out=tmp_path / "out")
+    assert made.is_file()
+    assert verify(new, before.head).entries == before.entries + 2
     for opened in (old, new):
         opened.engine.dispose()
 

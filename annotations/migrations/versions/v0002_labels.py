@@ -15,7 +15,7 @@ def upgrade() -> None:
     _answers()
     _audit()
     for table in ONLY_GROW:
-        _refuse_changes(table)
+        refuse_changes(table)
 
 
 def _people_and_campaigns() -> None:
@@ -132,7 +132,7 @@ def _audit() -> None:
     op.bulk_insert(head, [{"id": 1, "entries": 0, "hash": "0" * 64}])
 
 
-def _refuse_changes(table: str) -> None:
+def refuse_changes(table: str) -> None:
     if op.get_bind().dialect.name == "sqlite":
         for act in ("UPDATE", "DELETE"):
             op.execute(
