@@ -26,7 +26,7 @@ from annotations.archive import (
     read_contents,
 )
 from annotations.database import Database, open_database
-from annotations.tables import DatasetRow, ModelRow, RunRow
+from annotations.tables import CampaignRow, DatasetRow, ModelRow, RunRow
 from annotations.workspace import database_url, home, runs_folder
 from explain_core.errors import ArchiveError, InputError, OutputError, StoreError
 from explain_core.records import UNDER_WAY
@@ -64,7 +64,7 @@ def restore(file: Path, *, on_progress: Callable[[float], None] | None = None) -
 
 
 def check_empty() -> None:
-    """Raises InputError where this workspace holds models, data sets, recipes or runs."""
+    """Raises InputError where this workspace holds models, data sets, recipes, runs or campaigns."""
     for name, place in places().items():
         if place.is_dir() and any(place.iterdir()):
             raise InputError(_full(name))
@@ -73,7 +73,7 @@ def check_empty() -> None:
         database = open_database()
         try:
             with database.read() as session:
-                tables = {"runs": RunRow, "models": ModelRow, "data": DatasetRow}
+                tables = {"runs": RunRow, "models": ModelRow, "data": DatasetRow, "campaigns": CampaignRow}
                 for name, table in tables.items():
                     if session.scalar(select(func.count()).select_from(table)):
                         raise InputError(_full(name))
@@ -149,6 +149,8 @@ def _rewrite(database: Database, moved: dict[str, str]) -> None:
                 run.state, run.error, run.worker, run.pid, run.cancel_asked = "interrupted", STOPPED, None, None, False
         for model in session.scalars(select(ModelRow)):
             model.folder = _moved(model.folder, moved)
+        for campaign in session.scalars(select(CampaignRow)):
+            campaign.bundle = _moved(campaign.bundle, moved)
         for data in session.scalars(select(DatasetRow)):
             data.manifest = {
                 name: _moved(value, moved) if isinstance(value, str) else value for name, value in data.manifest.items()

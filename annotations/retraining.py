@@ -31,14 +31,16 @@ from annotations.database import Database
 from annotations.files import write
 from annotations.people import allowed
 from annotations.questions import Question, get_question
-from annotations.runs import now
+from annotations.runs import RunStore, now
 from annotations.settling import Settled, settle_in
 from annotations.tables import AuditHeadRow, CampaignRow, ItemRow, LabelRow, RetrainingRow
 from annotations.workspace import runs_folder
 from explain_core import __version__
 from explain_core.errors import InputError
+from explain_core.records import Run
 
 FILE, FORMAT, LONGEST_WHY = "manifest.json", 1, 500
+KIND = "retrain"
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,22 @@ class Retrainings:
             undo.pop_all()  # the transaction is committed: what was written stays
         return path
 
+    def start(self, campaign: str, plan: Mapping[str, Any], *, rule: str, by: str, out: Path) -> Run:
+        """Freezes, and puts a retraining in the folder `out` into the table of runs."""
+        path = self.freeze(campaign, plan, rule=rule, by=by, out=out)
+        spec = {"campaign": campaign, "manifest": str(path)}
+        return RunStore(self._database, self._clock).submit(KIND, spec, title=out.stem, out=out)
+
+    def model_of(self, campaign: str) -> str:
+        """The spec of the network that made the campaign's items, or an empty text."""
+        with self._database.read() as session:
+            return str(found(session, campaign).spec.get("model", ""))
+
+    def check_right(self, by: str) -> None:
+        """Raises RightsError for somebody who may not organise."""
+        with self._database.read() as session:
+            allowed(session, by, "organise")
+
     def find(self, campaign: str | None = None) -> list[Retraining]:
         """The newest first, of one campaign or of all."""
         asked = select(RetrainingRow, CampaignRow.name).join(CampaignRow).order_by(RetrainingRow.id.desc())
@@ -118,7 +136,7 @@ class Retrainings:
             ]  # fmt: skip
 
     def promoted(
-        self, name: str, version: int, previous: int | None, *, why: str, by: str, manifest_sha256: str | None
+        self, name: str, version: int, previous: int | None, *, why: str, by: str, manifest_sha256: str | None = None
     ) -> None:
         """Notes that a model's version took the place of the one before, by whom and why; a roll-back is one too."""
         if not why.strip() or len(why) > LONGEST_WHY:

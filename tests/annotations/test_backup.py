@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -14,13 +15,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import annotations.restore
+from annotations import audit
+from annotations.adjudication import Adjudications
 from annotations.archive import CONTENTS, FOLDERS, member_path
 from annotations.backup import write_backup
+from annotations.bundle import read_bundle
+from annotations.campaigns import Campaigns
 from annotations.database import open_database
+from annotations.people import People
 from annotations.registry import Registry
 from annotations.restore import restore
+from annotations.retraining import Retrainings
 from annotations.runs import RunStore
 from explain_core.errors import ArchiveError, InputError, OutputError, RhoscopeError, StoreError
+from tests.annotations.bundles import item, write_bundle
 
 Move = Callable[[str], Path]
 
@@ -90,6 +98,29 @@ def test_everything_comes_back_in_another_place(full: Path, move: Move, tmp_path
     assert RunStore(database).retry(runs["one"].id).state == "waiting"
     assert Registry(database).model("ash").folder == str(home / "models/ash/1")
     assert Registry(database).dataset("leaves").manifest == {"file": str(home / "data/leaves/1.json")}
+
+
+def test_campaigns_decisions_and_what_was_frozen_come_back(move: Move, tmp_path: Path) -> None:
+    home, database = move("first"), open_database()
+    People(database).add("ada", "admin")
+    bundle = read_bundle(write_bundle(home / "runs/one.campaign/bundle", [item("a"), item("b")]))
+    Campaigns(database).create("cats", bundle, by="ada")
+    made = Adjudications(database).decide("cats", "a", "unchanged", by="ada")
+    Retrainings(database).freeze("cats", {}, rule="majority", by="ada", out=home / "runs/one.retraining")
+    verified = audit.verify(database)
+    kept = write_backup(tmp_path / "kept.zip")
+    home = move("second")
+    restore(kept.path)
+    database = open_database()
+    assert read_bundle(Campaigns(database).get("cats").bundle).folder == home / "runs/one.campaign/bundle"
+    assert Adjudications(database).find("cats") == {"a": made}
+    (frozen,) = Retrainings(database).find()
+    assert hashlib.sha256((frozen.folder / "manifest.json").read_bytes()).hexdigest() == frozen.manifest_sha256
+    assert frozen.folder == home / "runs/one.retraining"
+    assert audit.verify(database, verified.head) == verified
+    shutil.rmtree(home / "runs")
+    with pytest.raises(InputError, match="holds campaigns already"):
+        restore(kept.path)
 
 
 def test_checkpoints_are_kept_where_they_are_asked_for(full: Path, tmp_path: Path) -> None:

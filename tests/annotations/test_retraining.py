@@ -20,6 +20,7 @@ from annotations.database import Database
 from annotations.people import People
 from annotations.queue import Queue
 from annotations.retraining import Retrainings
+from annotations.runs import RunStore
 from annotations.settling import settle
 from explain_core import __version__
 from explain_core.errors import InputError, OutputError, RightsError, StoreError
@@ -151,6 +152,20 @@ def test_what_is_new_since_the_last_freeze_is_proposed(
     assert [one.folder.name for one in retrainings.find("cats")] == ["two", "one"]
     with pytest.raises(InputError, match="did you mean 'cats'"):
         retrainings.find("cast")
+
+
+def test_started_it_waits_among_the_runs(
+    retrainings: Retrainings, database: Database, clock: Clock, tmp_path: Path
+) -> None:
+    assert retrainings.model_of("cats") == "demo"
+    run = retrainings.start("cats", {}, rule="majority", by="ada", out=tmp_path / "runs/one.retraining")
+    assert (run.kind, run.title, run.state) == ("retrain", "one", "waiting")
+    assert RunStore(database).get(run.id) == run
+    assert run.spec == {"campaign": "cats", "manifest": f"{run.out}/manifest.json"}
+    assert Path(run.spec["manifest"]).is_file()
+    retrainings.check_right("ada")
+    with pytest.raises(RightsError, match="may not organise"):
+        retrainings.check_right("bob")
 
 
 def test_nothing_to_train_on_is_told(
