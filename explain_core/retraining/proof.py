@@ -133,9 +133,10 @@ def sentence(proof: Proof, titles: Mapping[str, str] | None = None) -> str:
     """What the proof says, in one sentence about the BTR ARA, which the paper's claim is about."""
     own = next(one for one in proof.figures if one.metric == "btr-ara" and one.arm == proof.differences[0].arm)
     told = [_told(one, titles or {}) for one in proof.differences if one.metric == "btr-ara"]
+    examples = _counted(proof.examples, "example")
     return (
-        f"Retrained with {proof.examples} examples that people called unchanged, the BTR ARA is {own.value:.4f} "
-        f"(mean of {proof.seeds} networks, {proof.images} test pictures): {_listed(told)}."
+        f"Retrained with {examples} that people called unchanged, the BTR ARA is {own.value:.4f} "
+        f"(mean of {_counted(proof.seeds, 'network')}, {proof.images} test pictures): {_listed(told)}."
     )
 
 
@@ -145,6 +146,10 @@ def _told(one: Difference, titles: Mapping[str, str]) -> str:
     if one.shown:
         return f"{abs(one.value):.4f} {'above' if one.value > 0 else 'below'} {other} ({span})"
     return f"no different from {other} as far as can be told ({span}; {one.detectable:.4f} could have been found)"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _listed(texts: Sequence[str]) -> str:
