@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -62,6 +63,12 @@ class Adjudications:
         """The decisions that stand, by item."""
         with self._database.read() as session:
             return decisions(session, found(session, campaign))
+
+    def pictures(self, campaign: str, item: str) -> dict[str, Path]:
+        """Where an item's pictures lie, by what they are."""
+        with self._database.read() as session:
+            row = found(session, campaign)
+            return {name: Path(row.bundle) / place for name, place in _asked(session, row, item).pictures.items()}
 
 
 def decisions(session: Session, campaign: CampaignRow) -> dict[str, Decision]:

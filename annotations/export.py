@@ -1,6 +1,7 @@
 """Labels as files.  To add a form: its row in EXPORTS.
 
-`jsonl` is the whole history, a label a line, as `annotations/importing.py` reads it; `csv` has the answers that count.
+`jsonl` is the whole history, a label a line, as `annotations/importing.py` reads it; `csv` has the answers that count;
+`coco` what raters drew.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from annotations import labels
 from annotations.campaigns import found
+from annotations.coco import as_coco
 from annotations.database import Database
 from annotations.tables import CampaignRow, ItemRow, LabelRow, PersonRow
 from explain_core.errors import InputError, suggest
@@ -74,17 +77,27 @@ def labels_of(session: Session, row: CampaignRow) -> list[Label]:
     ]  # fmt: skip
 
 
-def as_jsonl(found: Sequence[Label]) -> str:
-    return "".join(json.dumps(asdict(label), ensure_ascii=False, sort_keys=True) + "\n" for label in found)
+@dataclass(frozen=True)
+class Answered:
+    """A campaign to write down: its bundle's `folder`, in it each item's original picture, and all labels."""
+
+    folder: Path
+    pictures: Mapping[str, str]
+    labels: Sequence[Label]
 
 
-def as_csv(found: Sequence[Label]) -> str:
+def as_jsonl(answered: Answered) -> str:
+    return "".join(json.dumps(asdict(label), ensure_ascii=False, sort_keys=True) + "\n" for label in answered.labels)
+
+
+def as_csv(answered: Answered) -> str:
     """The answers that count, without the drawn shapes; a text that looks like a formula begins with an apostrophe."""
     buffer = io.StringIO()
     names = [name for name in Label.__dataclass_fields__ if name not in ("shapes", "supersedes", "counts")]
     writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in asdict(label).items()} for label in found if label.counts)
+    counting = (asdict(label) for label in answered.labels if label.counts)
+    writer.writerows({name: _cell(value) for name, value in label.items()} for label in counting)
     return buffer.getvalue()
 
 
@@ -92,11 +105,34 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-EXPORTS: Mapping[str, Callable[[Sequence[Label]], str]] = MappingProxyType({"jsonl": as_jsonl, "csv": as_csv})
+@dataclass(frozen=True)
+class Form:
+    """A kind of file; one that is `drawn` is only about what raters drew."""
+
+    name: str
+    title: str
+    suffix: str
+    function: Callable[[Answered], str]
+    drawn: bool = False
+
+
+ROWS = (
+    Form("jsonl", "Labels (JSONL)", ".jsonl", as_jsonl),
+    Form("csv", "Labels (CSV)", ".csv", as_csv),
+    Form("coco", "Ellipses (COCO)", ".coco.json", as_coco, drawn=True),
+)
+FOLDER = "folder"
+"""A form that is no text: `annotations/folder.py` writes it."""
+EXPORTS: Mapping[str, Form] = MappingProxyType({row.name: row for row in ROWS})
 
 
 def export(database: Database, campaign: str, form: str) -> str:
-    """The text of a file; raises InputError for a form or campaign that there is not, StoreError."""
+    """The text of a file; raises InputError for a form, campaign or picture that there is not, StoreError."""
     if form not in EXPORTS:
-        raise InputError(f"Form {form!r}: {suggest(form, EXPORTS)}")
-    return EXPORTS[form](read_labels(database, campaign))
+        raise InputError(f"Form {form!r}: {suggest(form, [*EXPORTS, FOLDER])}")
+    with database.read() as session:
+        row = found(session, campaign)
+        items = session.scalars(select(ItemRow).where(ItemRow.campaign_id == row.id))
+        pictures = {item.name: item.pictures["original"] for item in items if "original" in item.pictures}
+        answered = Answered(Path(row.bundle), pictures, labels_of(session, row))
+    return EXPORTS[form].function(answered)

@@ -27,6 +27,7 @@ from annotations.people import NAME, allowed
 from annotations.questions import Question, get_question
 from annotations.queue import LONGEST_KEY, LONGEST_NOTE
 from annotations.runs import now
+from annotations.shapes import check_shapes
 from annotations.tables import CampaignRow, ItemRow, LabelRow, LeaseRow, PersonRow
 from explain_core.errors import InputError
 
@@ -151,6 +152,7 @@ def _read(text: str, question: Question, campaign: str) -> Iterator[Read]:
         try:
             if label.answer is not None:
                 question.answer(label.answer)
+            check_shapes(question, label.shapes or {})
         except InputError as error:
             raise _fault(label.line, str(error).rstrip(".?")) from None
         yield label

@@ -29,6 +29,7 @@ from annotations.people import allowed
 from annotations.people import found as person_found
 from annotations.questions import get_question
 from annotations.runs import now
+from annotations.shapes import check_shapes
 from annotations.tables import CampaignRow, ItemRow, LabelRow, LeaseRow, PersonRow
 from explain_core.errors import InputError
 
@@ -96,7 +97,9 @@ class Queue:
         _check(key, note, active_ms)
         with self._database.write() as session:
             lease, item, campaign, person = _leased(self._database, session, token)
-            get_question(campaign.question).answer(answer)
+            question = get_question(campaign.question)
+            question.answer(answer)
+            check_shapes(question, shapes or {})
             moment, last = self._clock(), labels.last(session, item.id, person.id)
             if (again := _again(session, key, lease, last, answer)) is not None:
                 return Saved(item.name, str(again.answer), again.created, again.late)

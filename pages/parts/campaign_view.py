@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -11,9 +12,10 @@ import streamlit as st
 from annotations import audit
 from annotations.agreement import AGREEMENT, Share
 from annotations.campaigns import CLOSED, OPEN, Campaign, Campaigns
-from annotations.export import EXPORTS, Label, read_labels
+from annotations.export import EXPORTS, Label, export, read_labels
 from annotations.quality import Quality, quality
 from annotations.questions import get_question
+from pages.parts import adjudicating
 from pages.parts.store import database
 
 
@@ -27,22 +29,21 @@ def show(name: str) -> None:
     chosen = str(st.selectbox("Campaign", [one.name for one in found], key="campaign-chosen", width=420))
     campaign = campaigns.get(chosen)
     _state(campaigns, campaign, name)
-    labels, found_out, files = _found_out(campaign, audit.head(database()))
+    labels, found_out = _found_out(campaign, audit.head(database()))
     if not labels:
         st.caption("Nobody has answered yet.")
         return
     _quality(found_out)
     _people(labels)
-    _disagreements(campaign, labels)
-    _export(chosen, files)
+    adjudicating.show(campaign, labels, name)
+    _export(campaign)
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading the answers …", hash_funcs={Campaign: lambda one: one.name})
-def _found_out(campaign: Campaign, head: str) -> tuple[list[Label], Quality, dict[str, str]]:
-    """The labels that count, what they are worth, and the files to download; anew when the log has grown to `head`."""
+def _found_out(campaign: Campaign, head: str) -> tuple[list[Label], Quality]:
+    """The labels that count, and what they are worth; anew when the log has grown to `head`."""
     labels = read_labels(database(), campaign.name)
-    files = {form: write(labels) for form, write in EXPORTS.items()}
-    return [one for one in labels if one.counts], quality(get_question(campaign.question), labels), files
+    return [one for one in labels if one.counts], quality(get_question(campaign.question), labels)
 
 
 def _row(one: Campaign) -> dict[str, object]:
@@ -100,24 +101,13 @@ def _people(labels: Sequence[Label]) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, key="campaign-people", alt="Raters")
 
 
-def _disagreements(campaign: Campaign, labels: Sequence[Label]) -> None:
-    answers: dict[str, dict[str, str]] = defaultdict(dict)
-    for label in labels:
-        if label.kind == "ask":
-            answers[label.item][label.rater] = str(label.answer)
-    apart = {item: given for item, given in answers.items() if len(set(given.values())) > 1}
-    st.markdown(f"**Items on which people disagree: {len(apart)} of {len(answers)}**")
-    if not apart:
-        return
-    titles = {one.name: one.title for one in get_question(campaign.question).answers}
-    rows = [{"Item": item, **{name: titles[answer] for name, answer in given.items()}} for item, given in apart.items()]
-    st.dataframe(pd.DataFrame(rows).fillna(""), hide_index=True, key="campaign-apart", alt="Disagreements")
-
-
-def _export(name: str, files: Mapping[str, str]) -> None:
+def _export(campaign: Campaign) -> None:
+    """Each file is made when it is asked for."""
+    drawn = get_question(campaign.question).shapes
     with st.container(horizontal=True):
-        for form, text in files.items():
-            st.download_button(
-                f"Labels ({form.upper()})", text, f"{name}.{form}", key=f"campaign-{form}", on_click="ignore",
-                icon=":material/download:",
-            )  # fmt: skip
+        for name, form in EXPORTS.items():
+            if drawn or not form.drawn:
+                st.download_button(
+                    form.title, partial(export, database(), campaign.name, name), f"{campaign.name}{form.suffix}",
+                    key=f"campaign-{name}", on_click="ignore", icon=":material/download:",
+                )  # fmt: skip

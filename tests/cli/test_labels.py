@@ -72,6 +72,32 @@ def test_the_whole_round(say: Script, tmp_path: Path) -> None:
     assert say("verify", "--head", head)["head"] == head
 
 
+def test_what_people_disagree_on_is_decided_and_settled(
+    say: Script, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    answer_all(say, "bob", "unchanged", "changed", "changed")
+    answer_all(say, "cyd", "unchanged", "unsure", "unchanged")
+    assert [(one["item"], one["answer"]) for one in say("settled", "cats")] == [("a", "unchanged"), ("b", "unsure")]
+    b = say("settled", "cats", "--rule", "weighted")[1]  # bob got the gold item right: 2/3 against 1/3
+    assert (b["answer"], b["weights"]) == (
+        "changed",
+        {"unchanged": pytest.approx(1 / 3), "changed": pytest.approx(2 / 3)},
+    )
+    words = ["adjudicate", "--campaign", "cats", "--item", "b", "--by", "ada"]
+    made = say(*words, "--answer", "unchanged", "--note", "an ear")
+    assert (made["item"], made["answer"], made["by"], made["note"]) == ("b", "unchanged", "ada", "an ear")
+    proposed = say("propose", "cats")
+    assert proposed == {"new": 6, "settled": {"unchanged": 2, "unsure": 0, "changed": 0}, "last": None}
+    assert main(["labels", "settled", "cats", "--db", say.db]) == 0
+    assert capsys.readouterr().out == "a  cat  unchanged\nb  cat  unchanged  (decided)\n"
+    assert main(["labels", "export", "cats", "--form", "folder", "--out", str(tmp_path / "out"), "--db", say.db]) == 0
+    assert capsys.readouterr().out == f"2 pictures in {tmp_path / 'out'}\n"
+    assert sorted(path.name for path in (tmp_path / "out/cat").iterdir()) == ["a.png", "b.png"]
+    assert say(*words, "--withdraw")["answer"] is None
+    assert say("settled", "cats")[1]["decided"] is False
+    say("verify")
+
+
 def test_exported_and_imported_elsewhere_the_labels_are_the_same(
     say: Script, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -136,6 +162,13 @@ def test_a_file_that_does_not_fit_adds_nothing(say: Script, tmp_path: Path, text
         (["campaign", "cats", "--close", "--by", "bob"], "may not organise"),
         (["campaign", "dogs", "--from", "nowhere", "--by", "ada"], "give the folder of a campaign's bundle"),
         (["export", "cats", "--form", "xml"], "Form 'xml'"),
+        (["export", "cats", "--form", "folder"], "name a new folder with --out"),
+        (["export", "cats", "--form", "folder", "--out", "new"], "nothing to train on yet"),
+        (["adjudicate", "--campaign", "cats", "--item", "a", "--by", "bob", "--answer", "changed"], "may not settle"),
+        (["adjudicate", "--campaign", "cats", "--item", "a", "--by", "ada"], "one of the two"),
+        (["adjudicate", "--campaign", "cats", "--item", "a", "--by", "ada", "--withdraw"], "nothing to take back"),
+        (["settled", "cats", "--rule", "most"], "Rule 'most'"),
+        (["propose", "cast"], "did you mean 'cats'"),
         (["verify", "--head", "feed"], "was replaced"),
         (["person", "zoe", "--role", "boss", "--by", "ada"], "Role 'boss'"),
     ],

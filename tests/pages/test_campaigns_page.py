@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from annotations.adjudication import Adjudications
 from annotations.campaigns import Campaigns
 from annotations.database import Database, open_database
 from annotations.people import People
@@ -41,9 +42,9 @@ def page(opened: Opened) -> AppTest:
     return app
 
 
-def built(tmp_path: Path) -> None:
+def built(tmp_path: Path, *, png: bool = False) -> None:
     items = [item("a"), item("b"), item("g", "gold", truth="changed")]
-    write_bundle(tmp_path / "home/runs/lesions.campaign/bundle", items)
+    write_bundle(tmp_path / "home/runs/lesions.campaign/bundle", items, png=png)
 
 
 def press(page: AppTest, label: str) -> AppTest:
@@ -102,8 +103,44 @@ def test_answers_are_weighed(page: AppTest, database: Database, tmp_path: Path) 
     assert agreement["Value"][0] == 0.5
     assert [text[:6] for text in care["Gold items right"]] == ["1 of 1", "0 of 1"]
     assert people["Seconds an item"].tolist() == [1.5, 1.5]
-    assert apart.to_dict("records") == [{"Item": "b", "bob": "No longer the original class", "cyd": "Unsure"}]
+    assert apart.to_dict("records") == [
+        {"Item": "b", "bob": "No longer the original class", "cyd": "Unsure", "Decided": ""}
+    ]
     assert len(page.get("download_button")) == 2
+
+
+def test_where_people_disagree_an_organiser_decides_and_takes_it_back(
+    page: AppTest, database: Database, tmp_path: Path
+) -> None:
+    built(tmp_path, png=True)
+    press(view(page, "build"), "Open")
+    queue = Queue(database)
+    for rater, answers in (("bob", ("unchanged", "changed")), ("cyd", ("unsure", "unchanged"))):
+        for answer in answers:
+            task = queue.next("lesions", rater)
+            assert task is not None
+            queue.answer(task.token, answer, secrets.token_hex(4), note="an ear" if answer == "unsure" else "")
+    view(page, "all")
+    choice = page.selectbox(key="adjudicate-lesions")
+    assert choice.options == ["a", "b"]
+    choice.set_value("a").run()
+    assert [text.value for text in page.text] == ["bob: Unchanged", "cyd: Unsure  “an ear”"]
+    pictures = [picture for each in page.get("image") for picture in each.proto.imgs]
+    assert [picture.caption for picture in pictures] == ["Original", "Adversarial"]
+    assert page.radio(key="decision-lesions-a").value is None
+    press(page, "Decide")
+    assert page.warning[0].value == "Choose an answer first."
+    page.radio(key="decision-lesions-a").set_value("unchanged")
+    page.text_input(key="decision-note-lesions-a").set_value("the ear is there")
+    press(page, "Decide")
+    made = Adjudications(database).find("lesions")["a"]
+    assert (made.answer, made.by, made.note) == ("unchanged", "ada", "the ear is there")
+    assert page.selectbox(key="adjudicate-lesions").options == ["b", "a (decided)"]
+    assert "Decided: Unchanged, by ada: “the ear is there”" in page.info[0].value
+    assert page.dataframe[4].value["Decided"].tolist() == ["Unchanged (ada)", ""]
+    press(page, "Take back")
+    assert Adjudications(database).find("lesions") == {}
+    assert [button.label for button in page.button].count("Decide") == 1
 
 
 def test_only_organisers_are_let_in(page: AppTest, database: Database) -> None:
