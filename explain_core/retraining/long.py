@@ -51,7 +51,8 @@ def retrain(manifest: Path, out: Path, device: str, report: Report) -> Proof:
     held = _opened(frozen, device)
     networks = _networks(frozen, held, out, device, report)
     proof = _proved(frozen, networks, out, device, _Part(report, TRAINING_SHARE, 1 - TRAINING_SHARE, "proof"))
-    write_json(out / PROOF, {"manifest_sha256": frozen.sha256, "campaign": frozen.campaign, **proof.as_dict()})
+    told = proof.as_dict({arm.name: arm.title for arm in ARMS.values()})
+    write_json(out / PROOF, {"manifest_sha256": frozen.sha256, "campaign": frozen.campaign, **told})
     return proof
 
 

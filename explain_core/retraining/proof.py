@@ -64,9 +64,10 @@ class Proof:
     seeds: int
     examples: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self, titles: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Plain values for JSON; `titles` are what the sentence calls the arms."""
         return {
-            "images": self.images, "seeds": self.seeds, "examples": self.examples, "sentence": sentence(self),
+            "images": self.images, "seeds": self.seeds, "examples": self.examples, "sentence": sentence(self, titles),
             "figures": [asdict(one) for one in self.figures],
             "differences": [{**asdict(one), "shown": one.shown} for one in self.differences],
         }  # fmt: skip

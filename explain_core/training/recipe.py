@@ -156,7 +156,7 @@ def _based(values: Values, folder: Path | None, depth: int) -> Values:
         return values
     if not isinstance(base, str) or depth == 0:
         raise ParamError(f"base = {base!r}: it must name a recipe, at most {DEEPEST} upon each other.")
-    return _over(_read(base, folder, depth - 1), values)
+    return _over({**_read(base, folder, depth - 1), "source": ""}, values)  # published figures are of one recipe only
 
 
 def _over(below: Values, above: Values) -> Values:

@@ -191,6 +191,9 @@ def test_a_network_is_registered_and_opened_by_its_name(open_page: Open, served:
     page.get_by_role("button", name="Register").click()
     expect(page.get_by_text("registry/colours@1")).to_be_visible()
     assert (served.home / "models" / "colours" / "1" / "model.safetensors").exists()
+    page = open_page("library")
+    expect(page.get_by_text("registry/colours@1", exact=True)).to_be_visible()
+    expect(page.locator("code", has_text='title = "Colours"')).to_be_visible()
     page = open_page("?model=registry/colours@1")
     expect(page.get_by_text(re.compile(r"says: (red|green|blue)"))).to_be_visible()
 

@@ -55,6 +55,11 @@ def test_every_row_of_the_papers_tables_has_its_recipe() -> None:
             assert any(row in source and re.search(rf"{table}\b", source) for source in sources), (table, figures)
 
 
+def test_published_figures_are_of_one_recipe_only() -> None:
+    assert load_recipe("ae-all").source
+    assert parse_recipe('base = "ae-all"\n[schedule]\nepochs = 3\n').source == ""
+
+
 def test_a_recipe_stands_on_its_base() -> None:
     base, both = load_recipe("ae-lipschitz"), load_recipe("ae-all")
     assert both.schedule == base.schedule
