@@ -67,7 +67,8 @@ def _quality(found: Quality) -> None:
          "Items": one.items, "Remark": one.reason}
         for name, one in found.agreement.items()
     ]  # fmt: skip
-    left.dataframe(pd.DataFrame(rows), hide_index=True, key="campaign-agreement", alt="Agreement")
+    three = {name: st.column_config.NumberColumn(format="%.3f") for name in ("Value", "95 % from", "to")}
+    left.dataframe(pd.DataFrame(rows), hide_index=True, key="campaign-agreement", alt="Agreement", column_config=three)
     right.markdown("**Each rater's own care**")
     right.dataframe(pd.DataFrame(_care(found.gold, found.consistency)), hide_index=True, key="campaign-care",
                     alt="Gold items and repeats by rater")  # fmt: skip
@@ -110,4 +111,5 @@ def _export(campaign: Campaign) -> None:
                 st.download_button(
                     form.title, partial(export, database(), campaign.name, name), f"{campaign.name}{form.suffix}",
                     key=f"campaign-{name}", on_click="ignore", icon=":material/download:",
+                    help="Needs the pictures of the campaign's bundle." if form.drawn else None,
                 )  # fmt: skip
