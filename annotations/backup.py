@@ -1,7 +1,7 @@
 """The workspace in one file: registered models, manifests, recipes, the database and the runs' records.
 
 SQLite writes its own copy (VACUUM INTO), so that nobody needs to stop meanwhile.  Of runs, checkpoints are left out
-unless they are asked for, and so are other files of more than 64 MiB that are no network.
+unless they are asked for, and so are files of more than 64 MiB that are neither networks nor examples of campaigns.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from annotations.workspace import database_url, home, runs_folder
 from explain_core.errors import ArchiveError, InputError, OutputError, StoreError
 
 SMALL = 64 << 20
-NETWORK, CHECKPOINT = "model.safetensors", "checkpoint"
+KEPT, CHECKPOINT = ("model.safetensors", "examples.safetensors"), "checkpoint"
+"""Of any size: networks, and the examples of campaigns, without which labels retrain nothing."""
 PACKED = {".safetensors", ".png", ".npz", ".zip"}
 """What is compressed already, or cannot be."""
 
@@ -102,7 +103,7 @@ def _found(checkpoints: bool, notes: list[str]) -> list[tuple[str, Path]]:
 
 
 def _unwanted(root: str, path: Path, checkpoints: bool) -> str:
-    if root != "runs" or path.name == NETWORK:
+    if root != "runs" or path.name in KEPT:
         return ""
     if path.name.startswith(CHECKPOINT):
         return "" if checkpoints else "checkpoints"

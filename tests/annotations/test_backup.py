@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import annotations.restore
-from annotations import audit
+from annotations import audit, backup
 from annotations.adjudication import Adjudications
 from annotations.archive import CONTENTS, FOLDERS, member_path
 from annotations.backup import write_backup
@@ -126,6 +126,19 @@ def test_campaigns_decisions_and_what_was_frozen_come_back(move: Move, tmp_path:
 def test_checkpoints_are_kept_where_they_are_asked_for(full: Path, tmp_path: Path) -> None:
     made = write_backup(tmp_path / "kept.zip", checkpoints=True)
     assert (made.files, made.notes) == (7, ())
+
+
+def test_what_labels_are_about_is_kept_whatever_its_size(
+    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "SMALL", 10)
+    put(full / "runs/cats.campaign/bundle/examples.safetensors", "more than ten bytes")
+    put(full / "runs/cats.campaign/made/0000.npz", "more than ten bytes")
+    made = write_backup(tmp_path / "b.zip")
+    with zipfile.ZipFile(made.path) as file:
+        assert "runs/cats.campaign/bundle/examples.safetensors" in file.namelist()
+        assert "runs/cats.campaign/made/0000.npz" not in file.namelist()
+    assert "other large files of runs: 1" in made.notes
 
 
 def test_a_backup_of_a_database_that_is_being_written(full: Path, tmp_path: Path) -> None:
