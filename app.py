@@ -30,6 +30,7 @@ def show() -> None:
         st.Page("pages/library.py", title="Library", icon=":material/inventory_2:"),
         st.Page("pages/benchmarks.py", title="Benchmarks", icon=":material/leaderboard:"),
         st.Page("pages/methods.py", title="Methods", icon=":material/menu_book:"),
+        st.Page("pages/settings.py", title="Settings", icon=":material/settings:"),
     ]
     page = st.navigation(pages, position="top")
     st.caption(":material/science: **Research use only, not for diagnosis.**")

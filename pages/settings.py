@@ -1,0 +1,33 @@
+"""Settings: people and their roles, the audit log, and how the workspace is."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from explain_core.errors import RhoscopeError
+from pages.parts import rater, settings_audit, settings_health, settings_people
+
+VIEWS = {"people": "People", "audit": "Audit log", "health": "Health"}
+
+
+def page() -> None:
+    st.header("Settings", anchor=False)
+    try:
+        name = rater.chosen("people")
+        if name is None:
+            return
+        view = st.segmented_control(
+            "View", list(VIEWS), format_func=VIEWS.__getitem__, key="settings-view", default="people", required=True,
+            label_visibility="collapsed", persist_state="session",
+        )  # fmt: skip
+        if view == "audit":
+            settings_audit.show()
+        elif view == "health":
+            settings_health.show()
+        else:
+            settings_people.show(name)
+    except RhoscopeError as error:
+        st.error(str(error))
+
+
+page()
