@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Annotated
 
+from explain_core.metrics.sanity import SanityParams
 from explain_core.params import Params, Range
 from explain_core.protocols.base import VALUE, Arm, Mark, NoParams, Protocol, marks
 
@@ -109,9 +110,10 @@ def layers(methods: Sequence[str], params: LayersParams) -> list[Arm]:
     ]
 
 
-def sanity(methods: Sequence[str], params: NoParams) -> list[Arm]:
+def sanity(methods: Sequence[str], params: SanityParams) -> list[Arm]:
     """Fig. 7: maps of the network and of copies with ever more layers drawn anew."""
-    return [Arm(method, "sanity-cascade", {}, method, columns={"similarity": VALUE}) for method in methods]
+    knobs = params.as_dict()
+    return [Arm(method, "sanity-cascade", knobs, method, columns={"similarity": VALUE}) for method in methods]
 
 
 _GAMES: tuple[Mark, ...] = marks(
@@ -250,7 +252,7 @@ FIGURE_7 = Protocol(
     title="Sanity check (PB, Fig. 7)",
     summary="Whether a map changes when the network's weights are drawn anew, from the output down.",
     citation=CITATION,
-    params=NoParams,
+    params=SanityParams,
     arms=sanity,
     data="imagenet:DIR",
     n=100,
