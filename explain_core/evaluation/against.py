@@ -15,7 +15,7 @@ VALUE = "value"
 
 
 def against(arms: Sequence[Arm], row: str, seed: int = 0) -> list[dict[str, Any]]:
-    """For every other row of the same metric and model, each figure's mean difference (theirs − `row`'s).
+    """For every other row of the same metric, model and columns, each figure's mean difference (theirs − `row`'s).
 
     Over the pictures that have both; with the standard error of the paired differences and the 95 % interval of
     their bootstrapped mean.  Raises ParamError for a row that is not there.
@@ -26,13 +26,25 @@ def against(arms: Sequence[Arm], row: str, seed: int = 0) -> list[dict[str, Any]
     found = []
     for own in chosen:
         for other in arms:
-            if other["row"] == row or (other["metric"], other["model"]) != (own["metric"], own["model"]):
+            if other["row"] == row or _kind(other) != _kind(own):
                 continue
             found += [
-                {"row": other["row"], "against": row, "metric": own["metric"], "model": own["model"], **line}
+                {
+                    "row": other["row"],
+                    "against": row,
+                    "column": next(iter(own["columns"])),
+                    "metric": own["metric"],
+                    "model": own["model"],
+                    **line,
+                }
                 for line in _differences(_figures(own), _figures(other), seed)
             ]
     return found
+
+
+def _kind(arm: Arm) -> tuple[str, str, tuple[str, ...]]:
+    """What arms must share to be compared: a metric at another scale of the pictures has columns of its own."""
+    return arm["metric"], arm["model"], tuple(arm["columns"])
 
 
 def _figures(arm: Arm) -> dict[str, dict[str, float]]:

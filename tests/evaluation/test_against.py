@@ -10,9 +10,11 @@ from explain_core.errors import ParamError
 from explain_core.evaluation.against import against
 
 
-def arm(row: str, values: dict[str, float | None], model: str = "m", **numbers: float) -> dict[str, Any]:
+def arm(
+    row: str, values: dict[str, float | None], model: str = "m", column: str = "all", **numbers: float
+) -> dict[str, Any]:
     entries = [{"name": name, "value": value, "numbers": numbers} for name, value in values.items()]
-    return {"row": row, "metric": "deletion", "model": model, "per_image": entries}
+    return {"row": row, "metric": "deletion", "model": model, "columns": {column: None}, "per_image": entries}
 
 
 def test_pictures_are_paired_and_missing_ones_left_out() -> None:
@@ -20,9 +22,10 @@ def test_pictures_are_paired_and_missing_ones_left_out() -> None:
         arm("ours", {"a": 0.1, "b": 0.2, "c": 0.9, "d": None}, l0=0.5),
         arm("theirs", {"b": 0.5, "a": 0.2, "c": None, "d": 0.1}, l0=0.75),
         arm("theirs", {"a": 9.0, "b": 9.0}, model="another"),
+        arm("theirs", {"a": 9.0, "b": 9.0}, column="all, enlarged"),
     ]
     value, area = against(arms, "ours")
-    assert (value["row"], value["figure"], value["pictures"]) == ("theirs", "value", 2)
+    assert (value["row"], value["column"], value["figure"], value["pictures"]) == ("theirs", "all", "value", 2)
     assert value["difference"] == pytest.approx((0.1 + 0.3) / 2)
     assert value["standard error"] == pytest.approx(0.1)
     assert value["low"] == pytest.approx(0.1)
