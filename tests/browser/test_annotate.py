@@ -24,7 +24,7 @@ from tests.browser.test_in_chromium import at_rest, serious
 pytestmark = pytest.mark.browser
 Open = Callable[..., Page]
 ITEMS = 30
-RATERS = ("bob", "cyd", "dan", "eve", "fay", "gus")
+RATERS = ("bob", "cyd", "dan", "eve", "fay", "gus", "hal")
 
 NEXT = """
 (key) => new Promise((resolve) => {
@@ -203,3 +203,24 @@ def test_it_is_legible_and_shows_every_pixel(sit_down: Open, scheme: str, width:
         "document.querySelector('.stMain').scrollWidth - document.querySelector('.stMain').clientWidth"
     )
     assert wide <= 0
+
+
+def test_keys_can_be_chosen_and_stay(sit_down: Open) -> None:
+    page = sit_down("hal")
+    page.get_by_text("Keys", exact=True).click()
+    first = page.get_by_role("textbox", name="Unchanged", exact=True)
+    first.fill("u")
+    assert first.evaluate("element => element.validationMessage") == "Undo has this key."
+    first.fill("j")
+    first.press("Tab")
+    page.get_by_text("Keys", exact=True).click()
+    page.locator(".rating-question").click()
+    page.wait_for_timeout(250)
+    page.keyboard.press("1")
+    answered(page, "j", 1)
+    page.reload()
+    be(page, "hal")
+    expect(page.get_by_role("button", name="Unchanged J")).to_be_visible()
+    page.get_by_text("Keys", exact=True).click()
+    page.get_by_role("button", name="The usual ones").click()
+    expect(page.get_by_role("button", name="Unchanged 1")).to_be_visible()

@@ -3,6 +3,7 @@
 const SOONEST_MS = 200;
 const AGAIN_MS = 4000;
 const FLICKER_MS = 250; // two changes there and back a second
+const KEPT = "rhoscope-keys"; // of this browser: who sits here, not what is answered
 const WIDEST = 480;
 const GAP = 26;
 
@@ -80,12 +81,11 @@ function build(root, find) {
     if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
     if (typing(event.target) || document.querySelector("[role=dialog]") || closed(root)) return;
     const key = event.key.toLowerCase();
-    const answer = root.data.answers.find((one) => one.key === key);
-    const act = root.data.keys[key];
-    if (!answer && !act) return;
+    const pressed = commands(root.data).find((one) => one.key === key);
+    if (!pressed) return;
     event.preventDefault();
-    if (answer) root.answer(answer.name);
-    else acts[act]();
+    if (pressed.answer) root.answer(pressed.name);
+    else acts[pressed.name]();
   };
   const onHidden = () => {
     if (document.hidden) state.active += performance.now() - state.since;
@@ -93,6 +93,8 @@ function build(root, find) {
   };
   root.focus({ preventScroll: true }); // away from the name that was chosen, so that keys answer
   root.querySelectorAll("[data-act]").forEach((button) => (button.onclick = () => acts[button.dataset.act]()));
+  find(".rating-keys button").onclick = () => (keep({}), show(root, find));
+  find(".rating-keys").ontoggle = () => askKeys(root, find);
   const resized = new ResizeObserver(() => fit(root, find));
   resized.observe(root);
   window.addEventListener("keydown", onKey);
@@ -127,12 +129,15 @@ function show(root, find) {
     if (img.getAttribute("src") !== source && !(side === "original" && state.flickering)) img.src = source;
   }
   fit(root, find);
+  const keys = Object.fromEntries(commands(data).map((one) => [one.name, one.key]));
+  root.querySelectorAll("[data-act] kbd").forEach((kbd) => (kbd.textContent = keys[kbd.parentElement.dataset.act].toUpperCase()));
+  askKeys(root, find);
   find(".rating-answers").replaceChildren(...data.answers.map((one) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.append(one.title);
+    button.append(one.title, " ");
     const kbd = document.createElement("kbd");
-    kbd.textContent = one.key;
+    kbd.textContent = keys[one.name].toUpperCase();
     button.append(kbd);
     button.onclick = () => root.answer(one.name);
     return button;
@@ -144,6 +149,54 @@ function show(root, find) {
     img.decode?.().catch(() => {});
     return img;
   });
+}
+
+function kept() {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT)) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function keep(keys) {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify(keys));
+  } catch {
+    // without a store the usual keys remain
+  }
+}
+
+// Everything that a key does, with the key that this browser's rater chose for it, or the usual one.
+function commands(data) {
+  const chosen = kept();
+  const all = [
+    ...data.answers.map((one) => ({ ...one, answer: true })),
+    ...Object.entries(data.keys).map(([key, name]) => ({ name, key, title: name[0].toUpperCase() + name.slice(1) })),
+  ];
+  return all.map((one) => ({ ...one, key: typeof chosen[one.name] === "string" ? chosen[one.name] : one.key }));
+}
+
+function askKeys(root, find) {
+  const place = find(".rating-keys div");
+  if (!find(".rating-keys").open || place.contains(root.getRootNode().activeElement)) return;
+  place.replaceChildren(...commands(root.data).map((one) => {
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    label.append(one.title, input);
+    Object.assign(input, { value: one.key.toUpperCase(), maxLength: 1, autocomplete: "off" });
+    input.onfocus = () => input.select();
+    input.oninput = () => {
+      const key = input.value.trim().toLowerCase();
+      const taken = commands(root.data).find((other) => other.key === key && other.name !== one.name);
+      input.setCustomValidity(!key ? "One character." : taken ? `${taken.title} has this key.` : "");
+      if (input.reportValidity()) {
+        keep({ ...kept(), [one.name]: key });
+        show(root, find);
+      }
+    };
+    return label;
+  }));
 }
 
 // Side by side at the same whole multiple of their size, so that no pixel is invented; large ones are shrunk.
