@@ -29,8 +29,10 @@ AT_ONCE = 256
 
 
 def answers(folder: Path, held: Held, *, sure: float, error: float, seed: int) -> dict[str, str]:
-    """By item of the kind `ask`; raises DataError for a folder that is no bundle, TargetError for a class that the
-    network does not know."""
+    """By item of the kind `ask`.
+
+    Raises DataError for a folder that is no bundle, TargetError for a class that the network does not know.
+    """
     items = [item for item in _bundle(folder)["items"] if item["kind"] == "ask"]
     try:
         arrays = load_file(folder / EXAMPLES)

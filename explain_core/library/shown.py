@@ -10,7 +10,7 @@ from typing import Any
 from explain_core.data.manifest import Manifest, find, versions
 from explain_core.errors import RhoscopeError
 from explain_core.models.card import Described
-from explain_core.models.registry import Registered, registered
+from explain_core.models.registry import Registered, current, registered
 
 MOST_METRICS = 3
 
@@ -31,6 +31,7 @@ def model_row(entry: Registered, told: Described) -> dict[str, str]:
     return {
         "Name": entry.name,
         "Version": str(entry.version),
+        "Current": "yes" if current(entry.name)[0] == entry.version else "",
         "Recipe": recipe_title(card.recipe) or ("imported" if card.extra.get("imported") else "–"),
         "Network": card.architecture,
         "Classes": str(len(told.handling.classes)),
@@ -71,6 +72,7 @@ def facts(entry: Registered, told: Described) -> dict[str, str]:
     size = f"any, {how.smallest} or more a side" if how.size is None else f"{how.size[1]} × {how.size[0]} pixels"
     return {
         "Spec": entry.spec,
+        "Current version": _standing(entry),
         "Network": f"{card.architecture}" + (f" ({_pairs(card.knobs)})" if card.knobs else ""),
         "Classes": ", ".join(how.classes),
         "Output": how.kind,
@@ -86,6 +88,13 @@ def facts(entry: Registered, told: Described) -> dict[str, str]:
         "Weights' SHA-256": _halves(told.weights_sha256),
         "Model's SHA-256": _halves(told.model_sha256),
     }
+
+
+def _standing(entry: Registered) -> str:
+    """Whether this is what the name alone stands for, since when, by whom and why."""
+    version, made = current(entry.name)
+    told = "this one" if version == entry.version else f"{version}"
+    return told if made is None else f"{told}, since {made.at[:16].replace('T', ' ')} UTC by {made.by}: {made.why}"
 
 
 def recipe_title(recipe: str) -> str:

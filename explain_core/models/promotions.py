@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock
+
 from explain_core.errors import OutputError, ParamError
 from explain_core.models.folders import beside
 
-FILE = "promotions.json"
+FILE, LOCK = "promotions.json", "lock"
 LONGEST_WHY = 500
 
 
@@ -56,9 +58,10 @@ def note(shelf: Path, version: int, before: int | None, *, by: str, why: str) ->
     path = shelf / FILE
     unfinished = beside(path)
     try:
-        told = json.dumps([asdict(one) for one in (*promotions(shelf), made)], indent=1, ensure_ascii=False)
-        unfinished.write_text(told + "\n", "utf-8")
-        unfinished.replace(path)
+        with FileLock(shelf / LOCK):
+            told = json.dumps([asdict(one) for one in (*promotions(shelf), made)], indent=1, ensure_ascii=False)
+            unfinished.write_text(told + "\n", "utf-8")
+            unfinished.replace(path)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror}; nothing was promoted.") from None
     finally:

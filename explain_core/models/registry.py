@@ -68,7 +68,7 @@ def promote(folder: Path, name: str, *, by: str, why: str) -> Promotion:
     That it can be loaded was found when it was written; here its hash is compared.  Raises what `register` does.
     """
     check_name(name)
-    before = _current(workspace() / "models" / name)
+    before, _ = current(name)
     check_told(by, why)
     check_weights(folder)
     version = _copied(folder, name, {"promoted": {"by": by, "why": why}})
@@ -150,7 +150,7 @@ def find(name: str, version: str | None = None) -> Registered:
         remedy = suggest(name, names) if names else "nothing is registered here yet; register a trained network first."
         raise SpecError(f"No registered model {name!r}: {remedy}")
     if version is None:
-        return versions[_current(workspace() / "models" / name) or max(versions)]
+        return versions[current(name)[0] or max(versions)]
     if not VERSION.fullmatch(version) or int(version) not in versions:
         raise SpecError(f"No version {version!r} of registry/{name}: there is {', '.join(map(str, versions))}.")
     return versions[int(version)]
@@ -163,11 +163,12 @@ def registry_classifier(spec: str, name: str, version: str | None) -> Classifier
     return load_trained(find(name, version).folder, spec)
 
 
-def _current(shelf: Path) -> int | None:
-    """The version promoted last, else the highest; None where there is none."""
+def current(name: str) -> tuple[int | None, Promotion | None]:
+    """The current version of a name, None where there is none; and the decision that made it so, if there was one."""
+    shelf = workspace() / "models" / name
     known = _versions(shelf)
-    made = [promotion.version for promotion in promotions(shelf) if promotion.version in known]
-    return made[-1] if made else max(known, default=None)
+    made = [promotion for promotion in promotions(shelf) if promotion.version in known]
+    return (made[-1].version, made[-1]) if made else (max(known, default=None), None)
 
 
 def _versions(shelf: Path) -> list[int]:

@@ -17,7 +17,6 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -38,7 +37,7 @@ PLAIN = "pgd-l2"
 
 @dataclass(frozen=True)
 class Asked:
-    """An item of the bundle that people were asked about; `label` is the class index of the campaign's network."""
+    """An item of the bundle that people were asked about; `label` is its class's index for the campaign's network."""
 
     name: str
     class_name: str
@@ -88,7 +87,8 @@ def read_bundle(manifest: Manifest) -> Bundle:
     folder = manifest.bundle
     try:
         content = (folder / FILE).read_bytes()
-        examples = hashlib.sha256((folder / EXAMPLES).read_bytes()).hexdigest()
+        with (folder / EXAMPLES).open("rb") as file:
+            examples = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"The bundle {folder}: {error.strerror}; put it back.") from None
     if hashlib.sha256(content).hexdigest() != manifest.bundle_sha256:
@@ -155,19 +155,29 @@ OWN = "labelled"
 """The arm that may take the current network's place."""
 
 
-def data_of(arm: Arm, making: Making, base: DataSet) -> DataSet:
-    """The training pictures with the arm's examples after them."""
-    items = [_item(arm, asked, pixels, base) for asked, pixels in arm.make(making)]
+def data_of(arm: Arm, making: Making, base: DataSet, classes: Sequence[str]) -> DataSet:
+    """The training pictures with the arm's examples after them, labelled by their place among the training's classes.
+
+    Raises DataError for an example whose class is none of these.
+    """
+    items = [
+        Item(f"{arm.name} {asked.name}", partial(_picture, pixels), _place(asked, classes, base.spec))
+        for asked, pixels in arm.make(making)
+    ]
     return DataSet(
         f"{base.spec} + {len(items)} examples of {making.manifest.campaign}: {arm.name}", (*base.items, *items),
         base.classes, base.citation, base.terms,
     )  # fmt: skip
 
 
-def _item(arm: Arm, asked: Asked, pixels: Pixels, base: DataSet) -> Item:
-    """Labelled as the training pictures are: by the class's place among theirs, else by the network's."""
-    names = base.classes or ()
-    label: Any = names.index(asked.class_name) if asked.class_name in names else asked.label
-    if any(isinstance(item.label, str) for item in base.items[:1]):
-        label = asked.class_name
-    return Item(f"{arm.name} {asked.name}", lambda: Picture(pixels(), ""), label)
+def _picture(pixels: Pixels) -> Picture:
+    return Picture(pixels(), "")
+
+
+def _place(asked: Asked, classes: Sequence[str], spec: str) -> int:
+    if asked.class_name not in classes:
+        raise DataError(
+            f"The examples have the class {asked.class_name!r}, but {spec} has {', '.join(classes)}: take data with "
+            "the classes of the campaign's network, or name them in the recipe's input.classes."
+        )
+    return classes.index(asked.class_name)

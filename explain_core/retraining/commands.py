@@ -77,12 +77,12 @@ class _Alone:
 
 def _lay_down(manifest: Path, place: Path) -> None:
     """The manifest in the run's folder; raises OutputError where another one lies there."""
+    from explain_core.export import write
+
     content = manifest.read_bytes()
     if place.exists() and place.read_bytes() != content:
         raise OutputError(f"{place.parent} holds another retraining: give another folder.")
-    unfinished = place.with_name(f".{place.name}.part")
-    unfinished.write_bytes(content)
-    unfinished.replace(place)
+    write(place, content)
 
 
 @of_labels.command("retrain")

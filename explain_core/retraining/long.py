@@ -32,6 +32,7 @@ from explain_core.retraining.manifest import FILE, Manifest, read_manifest
 from explain_core.retraining.params import CURRENT
 from explain_core.retraining.proof import BEFORE, TITLES, Proof, Readings, prove
 from explain_core.runs.kinds import Report
+from explain_core.training.pictures import class_names
 from explain_core.training.recipe import Recipe, parse_recipe
 from explain_core.training.training import NETWORK, train
 
@@ -90,7 +91,7 @@ def _networks(frozen: Manifest, held: Held, out: Path, device: str, report: Repo
         for name, arm in ARMS.items():
             done = sum(map(len, found.values()))
             part = _Part(report, TRAINING_SHARE * done / whole, TRAINING_SHARE / whole, f"{name} {seed}")
-            items = data_of(arm, making, base)
+            items = data_of(arm, making, base, recipe.input.names or class_names(base))
             train(recipe, items, out / f"{name}-{seed}", start=start, device=device, listener=part)
             found[name].append(network_of(out, seed, name))
     return found

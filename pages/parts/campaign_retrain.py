@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from annotations import audit
 from annotations.campaigns import Campaign, Campaigns
-from annotations.retraining import Retrainings
+from annotations.retraining import Proposal, Retrainings
 from annotations.settling import RULES
 from annotations.workspace import runs_folder
 from explain_core.errors import RhoscopeError
@@ -35,9 +36,15 @@ def show(name: str) -> None:
     proof_view.show(chosen, name)
 
 
+@st.cache_data(max_entries=8, show_spinner="Settling the answers …")
+def _proposal(campaign: str, head: str) -> Proposal:
+    """Anew when the log has grown to `head`."""
+    return Retrainings(database()).propose(campaign)
+
+
 def _propose(campaign: str) -> None:
     """What a retraining would have to go by now."""
-    proposal = Retrainings(database()).propose(campaign)
+    proposal = _proposal(campaign, audit.head(database()))
     since = f"since the last retraining, {proposal.last:%Y-%m-%d %H:%M} UTC" if proposal.last else "so far"
     settled = ", ".join(f"{count} {answer}" for answer, count in proposal.settled.items())
     st.markdown(f"**{proposal.new} labels {since}.** Items by the majority of their answers: {settled}.")

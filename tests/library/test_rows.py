@@ -16,7 +16,7 @@ from explain_core.library import shown
 from explain_core.library.rows import keep_in_step
 from explain_core.models.architectures import Shape, build
 from explain_core.models.imported import Told, import_weights
-from explain_core.models.registry import find
+from explain_core.models.registry import find, promote, roll_back
 
 
 @pytest.fixture
@@ -33,7 +33,8 @@ def rows(home: Path) -> Registry:
 def put(name: str) -> None:
     with torch.random.fork_rng(devices=[]):
         weights = save(build("mlp", {"hidden": 3}, Shape(1, (4, 4), 2)).state_dict())
-    import_weights(weights, "w.safetensors", name, Told("mlp", {"hidden": 3}, ("ash", "birch"), 1, (4, 4)))
+    told = Told("mlp", {"hidden": 3}, ("ash", "birch"), 1, (4, 4))
+    import_weights(weights, "w.safetensors", name, told, next_version=True)
 
 
 def test_what_is_there_gets_a_row_once(rows: Registry) -> None:
@@ -75,3 +76,16 @@ def test_a_card_is_told_in_words(rows: Registry) -> None:
     (row,), _ = shown.models()
     assert (row["Recipe"], row["Figures"], row["Classes"]) == ("imported", "–", "2")
     assert [shown.size_text(count) for count in (999, 1_234, 2_500_000_000)] == ["999 bytes", "1.2 kB", "2.5 GB"]
+
+
+def test_the_current_version_is_told_with_who_made_it_so_and_why(rows: Registry) -> None:
+    for _ in range(2):
+        put("ash")
+    assert [row["Current"] for row in shown.models()[0]] == ["yes", ""]
+    assert shown.facts(find("ash"), find("ash").describe())["Current version"] == "this one"
+    promote(find("ash", "1").folder, "ash", by="Ada", why="more robust")
+    roll_back("ash", by="Bob", why="less accurate")
+    assert [(row["Version"], row["Current"]) for row in shown.models()[0]] == [("3", ""), ("2", "yes"), ("1", "")]
+    told = shown.facts(find("ash", "3"), find("ash", "3").describe())["Current version"]
+    assert told.startswith("2, since 20")
+    assert told.endswith(" by Bob: less accurate")

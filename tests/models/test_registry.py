@@ -14,7 +14,8 @@ from explain_core.errors import OutputError, ParamError, SpecError, WeightsError
 from explain_core.models.architectures import Shape, build
 from explain_core.models.card import CARD, WEIGHTS, Card
 from explain_core.models.classifier import Classifier, InputSpec
-from explain_core.models.registry import find, register, registered, workspace
+from explain_core.models.promotions import promotions
+from explain_core.models.registry import find, promote, register, registered, workspace
 from explain_core.models.trained import write_trained
 from explain_core.models.zoo import known_specs, load_model
 
@@ -70,6 +71,14 @@ def test_two_who_register_at_once_get_two_versions(net: Path, home: Path) -> Non
         made = list(pool.map(lambda _: register(net, "forest"), range(24)))
     assert sorted(made) == list(range(1, 25))
     assert len(list((home / "models" / "forest").iterdir())) == 24
+
+
+def test_two_who_promote_at_once_are_both_noted(net: Path, home: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: promote(net, "forest", by="Ada", why="more robust"), range(16)))
+    kept = promotions(home / "models" / "forest")
+    assert sorted(one.version for one in kept) == list(range(1, 17))
+    assert set(kept) == set(made)
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a/b", "..", "../a", "a b", "a.b", "é", "a\n", "a" * 65, "a@1", "~"])

@@ -49,6 +49,7 @@ warm_up = 0
 [terms.crop-and-flip]
 pad = 1
 """
+COLOURS = ("red", "green", "blue")
 PARAMS = {"seeds": 2, "test_n": 9, "steps": 10, "small": 0.02}
 
 
@@ -151,7 +152,7 @@ def test_arms_differ_in_their_examples_alone(made: Made, tmp_path: Path) -> None
     frozen = read_manifest(made.manifest(tmp_path))
     bundle, base = read_bundle(frozen), load_data(made.data)
     making = Making(frozen, bundle, made.held, tmp_path)
-    sets = {name: data_of(arm, making, base) for name, arm in ARMS.items()}
+    sets = {name: data_of(arm, making, base, COLOURS) for name, arm in ARMS.items()}
     assert {len(items) for items in sets.values()} == {33}
     for items in sets.values():
         assert [item.name for item in items[:30]] == [item.name for item in base]
@@ -167,6 +168,18 @@ def test_arms_differ_in_their_examples_alone(made: Made, tmp_path: Path) -> None
         assert float(made.held.model(torch.from_numpy(one.read().pixels)[None]).softmax(1)[0, one.label]) < float(
             made.held.model(torch.from_numpy(original)[None]).softmax(1)[0, one.label]
         )
+
+
+def test_examples_have_their_class_s_place_among_the_training_s(made: Made, tmp_path: Path) -> None:
+    frozen = read_manifest(made.manifest(tmp_path))
+    bundle, base = read_bundle(frozen), load_data(made.data)
+    making = Making(frozen, bundle, made.held, tmp_path)
+    other_order = data_of(ARMS["labelled"], making, base, ("blue", "green", "red"))[30:]
+    assert [item.label for item in other_order] == [
+        2 - bundle.asked[item.name.split()[1]].label for item in other_order
+    ]
+    with pytest.raises(DataError, match=r"but npz:.* has 0, 1, 2: take data"):
+        data_of(ARMS["labelled"], making, base, ("0", "1", "2"))
 
 
 def test_the_control_is_drawn_whatever_was_answered(made: Made, tmp_path: Path) -> None:
