@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from explain_core.errors import RhoscopeError
-from pages.parts import campaign_build, campaign_retrain, campaign_view, rater
+from pages.parts import campaign_build, campaign_retrain, campaign_view, rater, views
 
 VIEWS = {"all": "Campaigns", "build": "Build one", "retrain": "Retraining"}
 
@@ -16,10 +16,7 @@ def page() -> None:
         name = rater.chosen("organise")
         if name is None:
             return
-        view = st.segmented_control(
-            "View", list(VIEWS), format_func=VIEWS.__getitem__, key="campaigns-view", default="all", required=True,
-            label_visibility="collapsed", persist_state="session",
-        )  # fmt: skip
+        view = views.choose("campaigns", VIEWS)
         if view == "build":
             campaign_build.show(name)
         elif view == "retrain":

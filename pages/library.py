@@ -5,19 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from explain_core.errors import RhoscopeError
-from pages.parts import library_backup, library_data, library_import, library_models, library_rows
+from pages.parts import library_backup, library_data, library_import, library_models, library_rows, views
 
 VIEWS = {"models": "Models", "import": "Import weights", "data": "Data sets", "backup": "Backup"}
 
 
 def page() -> None:
     st.header("Library", anchor=False)
-    st.session_state.setdefault("library-view", "models")
-    view = st.segmented_control(
-        "View", list(VIEWS), format_func=VIEWS.__getitem__, key="library-view", required=True,
-        label_visibility="collapsed", persist_state="session",
-    )  # fmt: skip
-    library_rows.told(str(view))
+    view = views.choose("library", VIEWS)
+    library_rows.told(view)
     try:
         step = library_rows.in_step()
         if view == "models":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from explain_core.errors import RhoscopeError
-from pages.parts import rater, settings_audit, settings_health, settings_people
+from pages.parts import rater, settings_audit, settings_health, settings_people, views
 
 VIEWS = {"people": "People", "audit": "Audit log", "health": "Health"}
 
@@ -16,10 +16,7 @@ def page() -> None:
         name = rater.chosen("people")
         if name is None:
             return
-        view = st.segmented_control(
-            "View", list(VIEWS), format_func=VIEWS.__getitem__, key="settings-view", default="people", required=True,
-            label_visibility="collapsed", persist_state="session",
-        )  # fmt: skip
+        view = views.choose("settings", VIEWS)
         if view == "audit":
             settings_audit.show()
         elif view == "health":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from explain_core.errors import RhoscopeError
-from pages.parts import runs, training_after, training_runs, training_start
+from pages.parts import runs, training_after, training_runs, training_start, views
 from pages.parts.training_start import KIND
 
 VIEWS = {"new": "New run", "runs": "Runs"}
@@ -27,10 +27,7 @@ def _page(there: bool) -> None:
     if started:
         st.session_state[VIEW] = "runs"
         st.session_state[training_runs.SHOWN] = [started]
-    view = st.segmented_control(
-        "View", list(VIEWS), format_func=VIEWS.__getitem__, key=VIEW, required=True, label_visibility="collapsed",
-        persist_state="session",
-    )  # fmt: skip
+    view = views.choose("train", VIEWS)
     if view == "new":
         begun = training_start.new_run()
         if begun:

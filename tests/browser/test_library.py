@@ -96,6 +96,7 @@ def test_it_is_legible_and_fits(look: Look, scheme: str, width: int) -> None:
 
 
 def kept(page: Page) -> None:
+    expect(page.get_by_label("Name", exact=True)).to_have_count(1)  # that of the view before is gone
     for label, text in (("Name", "drawn"), ("Data", "phantom:12,0")):
         box = page.get_by_label(label, exact=True)
         box.fill(text)

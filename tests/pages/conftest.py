@@ -44,3 +44,12 @@ def opened(engine: FakeEngine) -> Opened:
         return app
 
     return open_app
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty workspace, with its own database and runs."""
+    monkeypatch.setenv("RHOSCOPE_HOME", str(tmp_path / "home"))
+    for name in ("RHOSCOPE_DB", "RHOSCOPE_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "home"

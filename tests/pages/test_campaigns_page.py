@@ -16,15 +16,13 @@ from annotations.queue import Queue
 from annotations.runs import RunStore
 from pages.parts import runs
 from tests.annotations.bundles import item, write_bundle
+from tests.pages.acting import press, view
 from tests.pages.fake_engine import Opened
 
 
 @pytest.fixture(autouse=True)
-def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Database:
+def database(home: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """Ada organises, bob and cyd answer; no worker is started."""
-    monkeypatch.setenv("RHOSCOPE_HOME", str(tmp_path / "home"))
-    for name in ("RHOSCOPE_DB", "RHOSCOPE_RUNS"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(runs, "set_going", lambda: None)
     opened = open_database()
     people = People(opened)
@@ -47,22 +45,9 @@ def built(tmp_path: Path, *, png: bool = False) -> None:
     write_bundle(tmp_path / "home/runs/lesions.campaign/bundle", items, png=png)
 
 
-def press(page: AppTest, label: str) -> AppTest:
-    next(button for button in page.button if button.label == label).click().run()
-    assert not page.exception
-    return page
-
-
-def view(page: AppTest, name: str) -> AppTest:
-    page.session_state["campaigns-view"] = name
-    page.run()
-    assert not page.exception
-    return page
-
-
 def test_items_are_made_by_a_run(page: AppTest, database: Database) -> None:
     assert "no campaign yet" in page.info[0].value
-    view(page, "build")
+    view(page, "build", "campaigns")
     page.text_input(key="campaign-data").set_value("phantom-patches:40,5")
     page.text_input(key="campaign-build").set_value("../lesions").run()
     press(page, "Make them")
@@ -77,12 +62,12 @@ def test_items_are_made_by_a_run(page: AppTest, database: Database) -> None:
 
 def test_a_campaign_is_opened_about_what_was_built(page: AppTest, database: Database, tmp_path: Path) -> None:
     built(tmp_path)
-    view(page, "build")
+    view(page, "build", "campaigns")
     press(page, "Open")
     (campaign,) = Campaigns(database).find()
     assert (campaign.name, campaign.author, campaign.plan.overlap, campaign.items) == ("lesions", "ada", 2, 3)
     assert not any(button.label == "Open" for button in page.button)
-    view(page, "all")
+    view(page, "all", "campaigns")
     press(page, "Close")
     assert Campaigns(database).get("lesions").state == "closed"
     press(page, "Open again")
@@ -91,14 +76,14 @@ def test_a_campaign_is_opened_about_what_was_built(page: AppTest, database: Data
 
 def test_answers_are_weighed(page: AppTest, database: Database, tmp_path: Path) -> None:
     built(tmp_path)
-    press(view(page, "build"), "Open")
+    press(view(page, "build", "campaigns"), "Open")
     queue = Queue(database)
     for rater, answers in (("bob", ("unchanged", "changed", "changed")), ("cyd", ("unchanged", "unsure", "unsure"))):
         for answer in answers:
             task = queue.next("lesions", rater)
             assert task is not None
             queue.answer(task.token, answer, secrets.token_hex(4), active_ms=1500)
-    view(page, "all")
+    view(page, "all", "campaigns")
     _, agreement, care, people, apart = (frame.value for frame in page.dataframe)
     assert agreement["Value"][0] == 0.5
     assert [text[:6] for text in care["Gold items right"]] == ["1 of 1", "0 of 1"]
@@ -113,14 +98,14 @@ def test_where_people_disagree_an_organiser_decides_and_takes_it_back(
     page: AppTest, database: Database, tmp_path: Path
 ) -> None:
     built(tmp_path, png=True)
-    press(view(page, "build"), "Open")
+    press(view(page, "build", "campaigns"), "Open")
     queue = Queue(database)
     for rater, answers in (("bob", ("unchanged", "changed")), ("cyd", ("unsure", "unchanged"))):
         for answer in answers:
             task = queue.next("lesions", rater)
             assert task is not None
             queue.answer(task.token, answer, secrets.token_hex(4), note="an ear" if answer == "unsure" else "")
-    view(page, "all")
+    view(page, "all", "campaigns")
     choice = page.selectbox(key="adjudicate-lesions")
     assert choice.options == ["a", "b"]
     choice.set_value("a").run()

@@ -13,14 +13,11 @@ from annotations.backup import write_backup
 from explain_core.models.architectures import Shape, build
 from explain_core.models.imported import Told, import_weights
 from explain_core.models.registry import find, registered
+from tests.pages.acting import press, view
 from tests.pages.fake_engine import Opened
 from tests.pages.reading import texts
 
-
-@pytest.fixture(autouse=True)
-def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setenv("RHOSCOPE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture
@@ -34,26 +31,13 @@ def page(opened: Opened) -> AppTest:
     return opened().switch_page("pages/library.py").run()
 
 
-def view(page: AppTest, name: str) -> AppTest:
-    page.session_state["library-view"] = name
-    page.run()
-    assert not page.exception
-    return page
-
-
-def press(page: AppTest, label: str) -> AppTest:
-    next(button for button in page.button if button.label == label).click().run()
-    assert not page.exception
-    return page
-
-
 def put(weights: bytes, name: str = "mine") -> None:
     told = Told("mlp", {"hidden": 3}, ("ash", "birch"), 1, (4, 4))
     import_weights(weights, "w.safetensors", name, told, next_version=True)
 
 
 def filled(page: AppTest, content: bytes, file: str) -> AppTest:
-    view(page, "import")
+    view(page, "import", "library")
     page.selectbox(key="library-network").set_value("mlp").run()
     page.file_uploader(key="library-weights").upload(file, content, "application/octet-stream")
     page.text_input(key="library-name").set_value("mine")
@@ -67,15 +51,15 @@ def filled(page: AppTest, content: bytes, file: str) -> AppTest:
 
 def test_an_empty_library_says_what_to_do(page: AppTest) -> None:
     assert "No model is registered yet" in texts(page)
-    assert "No data set is kept yet" in texts(view(page, "data"))
-    assert "which is empty" in texts(view(page, "backup"))
+    assert "No data set is kept yet" in texts(view(page, "data", "library"))
+    assert "which is empty" in texts(view(page, "backup", "library"))
 
 
 def test_weights_come_in(page: AppTest, weights: bytes) -> None:
     press(filled(page, weights, "w.safetensors"), "Import")
     assert [success.value for success in page.success] == ["It is `registry/mine@1` from now on: see Models."]
     assert find("mine").describe().handling.classes == ("ash", "birch")
-    view(page, "models")
+    view(page, "models", "library")
     assert page.dataframe[0].value["Name"].tolist() == ["mine"]
     facts = page.table[0].value["Value"]
     assert (facts["Network"], facts["Input"]) == ("mlp (hidden 3, activation relu)", "4 × 4 pixels, grey")
@@ -103,7 +87,7 @@ def test_a_taken_name_and_a_bad_mean_are_messages(page: AppTest, weights: bytes)
 def test_a_model_is_opened_in_explore(page: AppTest, weights: bytes) -> None:
     put(weights)
     put(weights)
-    view(page, "models")
+    view(page, "models", "library")
     page.selectbox(key="library-model").set_value("mine@1").run()
     press(page, "Open in Explore")
     assert page.session_state["model"] == "registry/mine@1"
@@ -120,7 +104,7 @@ def test_what_is_gone_is_missing(page: AppTest, weights: bytes, home: Path) -> N
 def test_a_data_set_is_kept_and_verified(page: AppTest, tmp_path: Path) -> None:
     table = tmp_path / "films.csv"
     table.write_text("file,label,name\na.png,0,one\nb.png,1,two\n")
-    view(page, "data")
+    view(page, "data", "library")
     page.text_input(key="library-data-name").set_value("films")
     page.text_input(key="library-spec").set_value(f"csv:{table}").run()
     press(page, "Keep")
@@ -140,7 +124,7 @@ def test_a_backup_is_made_and_put_back(
     page: AppTest, weights: bytes, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(weights)
-    press(view(page, "backup"), "Back up now")
+    press(view(page, "backup", "library"), "Back up now")
     assert "3 files" in page.success[0].value
     assert "Into an empty workspace only" in texts(page)
     (made,) = (home / "backups").glob("*.zip")
@@ -158,5 +142,5 @@ def test_a_backup_is_made_and_put_back(
 def test_restore_is_offered_where_nothing_is(page: AppTest, weights: bytes, tmp_path: Path) -> None:
     put(weights)
     write_backup(tmp_path / "b.zip")
-    view(page, "backup")
+    view(page, "backup", "library")
     assert [button.label for button in page.button if button.label == "Restore"] == []

@@ -24,17 +24,15 @@ from explain_core.training.recipe import load_recipe
 from explain_core.training.training import train
 from pages.parts import proof_view, runs
 from tests.annotations.bundles import item, write_bundle
+from tests.pages.acting import press, view
 from tests.pages.fake_engine import Opened
 
 LABELS = "item,rater,answer\na,bob,unchanged\nb,bob,changed\n"
 
 
 @pytest.fixture(autouse=True)
-def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Database:
+def database(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """Ada organises, bob has answered about two items."""
-    monkeypatch.setenv("RHOSCOPE_HOME", str(tmp_path / "home"))
-    for name in ("RHOSCOPE_DB", "RHOSCOPE_RUNS"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(runs, "set_going", lambda: None)
     opened = open_database()
     people = People(opened)
@@ -49,20 +47,7 @@ def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Database:
 def page(opened: Opened) -> AppTest:
     app = opened()
     app.switch_page("pages/campaigns.py").run()
-    return view(app)
-
-
-def view(page: AppTest) -> AppTest:
-    page.session_state["campaigns-view"] = "retrain"
-    page.run()
-    assert not page.exception
-    return page
-
-
-def press(page: AppTest, label: str) -> AppTest:
-    next(button for button in page.button if button.label == label).click().run()
-    assert not page.exception
-    return page
+    return view(app, "retrain", "campaigns")
 
 
 def proved(database: Database, tmp_path: Path) -> Path:
@@ -91,7 +76,7 @@ def test_before_anybody_answered(page: AppTest) -> None:
 
 def test_what_is_frozen_is_what_was_asked(page: AppTest, database: Database) -> None:
     import_labels(database, "cats", LABELS, by="ada")
-    view(page)
+    view(page, "retrain", "campaigns")
     assert any("2 labels so far" in one.value and "1 unchanged" in one.value for one in page.markdown)
     page.text_input(key="retrain-test").set_value("npz:test.npz")
     page.text_input(key="retrain-name").set_value("second")
@@ -120,7 +105,7 @@ def test_the_proof_is_shown_and_its_network_promoted_and_rolled_back(
     import_labels(database, "cats", LABELS, by="ada")
     out = proved(database, tmp_path)
     register(out / "labelled-0" / "network", "cats")
-    view(page)
+    view(page, "retrain", "campaigns")
     assert any("1 example that people called unchanged" in one.value for one in page.markdown)
     assert len(page.dataframe[0].value) == 9
     page.text_input(key="promote-name").set_value("cats")
@@ -141,7 +126,7 @@ def test_a_proof_of_another_manifest_is_not_shown(page: AppTest, database: Datab
     import_labels(database, "cats", LABELS, by="ada")
     out = proved(database, tmp_path)
     (out / "proof.json").write_text(json.dumps({"manifest_sha256": "0" * 64}))
-    view(page)
+    view(page, "retrain", "campaigns")
     assert "not of the manifest" in page.warning[0].value
 
 

@@ -11,14 +11,12 @@ from streamlit.testing.v1 import AppTest
 from annotations import audit
 from annotations.database import Database, open_database
 from annotations.people import People
+from tests.pages.acting import press, view
 from tests.pages.fake_engine import Opened
 
 
 @pytest.fixture(autouse=True)
-def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Database:
-    monkeypatch.setenv("RHOSCOPE_HOME", str(tmp_path / "home"))
-    for name in ("RHOSCOPE_DB", "RHOSCOPE_RUNS"):
-        monkeypatch.delenv(name, raising=False)
+def database(home: Path) -> Database:
     opened = open_database()
     people = People(opened)
     people.add("ada", "admin")
@@ -32,19 +30,6 @@ def page(opened: Opened) -> AppTest:
     app.switch_page("pages/settings.py").run()
     assert not app.exception
     return app
-
-
-def view(page: AppTest, name: str) -> AppTest:
-    page.session_state["settings-view"] = name
-    page.run()
-    assert not page.exception
-    return page
-
-
-def press(page: AppTest, label: str) -> AppTest:
-    next(button for button in page.button if button.label == label).click().run()
-    assert not page.exception
-    return page
 
 
 def test_it_is_for_admins(page: AppTest, database: Database) -> None:
@@ -72,7 +57,7 @@ def test_people_are_added_and_changed(page: AppTest, database: Database) -> None
 
 
 def test_the_log_is_read_and_verified(page: AppTest, database: Database) -> None:
-    view(page, "audit")
+    view(page, "audit", "settings")
     assert list(page.dataframe[0].value["Who"]) == ["ada", "ada"]
     page.number_input(key="audit-before").set_value(2).run()
     assert list(page.dataframe[0].value["Number"]) == [1]
@@ -89,13 +74,13 @@ def test_a_log_that_was_changed_is_told(page: AppTest, database: Database) -> No
         for name in connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all():
             connection.execute(text(f"DROP TRIGGER {name}"))
         connection.execute(text("UPDATE audit SET who = 'eve' WHERE id = 1"))
-    view(page, "audit")
+    view(page, "audit", "settings")
     press(page, "Verify")
     assert "Entry 1 of the audit log was changed" in page.error[0].value
 
 
 def test_health_tells_no_password(page: AppTest, tmp_path: Path) -> None:
-    view(page, "health")
+    view(page, "health", "settings")
     told = page.table[0].value["Value"]
     assert told["Workspace"] == str(tmp_path / "home")
     assert told["Runs by state"] == "0 waiting, 0 running, 0 failed"

@@ -17,6 +17,7 @@ from annotations.runs import RunStore
 from explain_core.records import Run
 from explain_core.training.recipe import Recipe, load_recipe, parse_recipe
 from pages.parts.recipe_form import changed
+from tests.pages.acting import press
 from tests.pages.fake_engine import Opened
 from tests.pages.reading import texts
 
@@ -43,12 +44,6 @@ def store(workspace: Path) -> RunStore:
 def data(tmp_path: Path) -> str:
     np.savez(tmp_path / "few.npz", x=np.zeros((30, 32, 32, 3), np.uint8), y=np.arange(30) % 10)
     return f"npz:{tmp_path / 'few.npz'}"
-
-
-def press(page: AppTest, label: str) -> AppTest:
-    found = next(button for button in page.button if button.label == label).click().run()
-    assert not found.exception
-    return found
 
 
 def errors(page: AppTest) -> list[str]:
