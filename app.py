@@ -6,8 +6,13 @@ import sys
 
 import streamlit as st
 from streamlit import runtime
+from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
+
+from annotations.people import Right
+from explain_core.errors import RhoscopeError
+from pages.parts import sign_in
 
 # Streamlit leaves six empty rem above the first line, and writes what is chosen in white on the dark theme's blue.
 STYLE = """
@@ -18,23 +23,45 @@ STYLE = """
 """
 
 
+# A page, its icon, and the right that it takes of whoever has signed in (docs/teams.md).
+PAGES: tuple[tuple[str, str, Right], ...] = (
+    ("explore", "compare", "answer"),
+    ("annotate", "keyboard", "answer"),
+    ("campaigns", "groups", "organise"),
+    ("train", "model_training", "organise"),
+    ("library", "inventory_2", "organise"),
+    ("benchmarks", "leaderboard", "organise"),
+    ("methods", "menu_book", "answer"),
+    ("settings", "settings", "people"),
+)
+
+
 def show() -> None:
     """What stands on every page, and the page that was asked for."""
     st.set_page_config(page_title="Rhoscope", layout="wide", initial_sidebar_state="collapsed")
     st.html(f"<style>{STYLE}</style>")
-    pages = [
-        st.Page("pages/explore.py", title="Explore", icon=":material/compare:", default=True),
-        st.Page("pages/annotate.py", title="Annotate", icon=":material/keyboard:"),
-        st.Page("pages/campaigns.py", title="Campaigns", icon=":material/groups:"),
-        st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
-        st.Page("pages/library.py", title="Library", icon=":material/inventory_2:"),
-        st.Page("pages/benchmarks.py", title="Benchmarks", icon=":material/leaderboard:"),
-        st.Page("pages/methods.py", title="Methods", icon=":material/menu_book:"),
-        st.Page("pages/settings.py", title="Settings", icon=":material/settings:"),
-    ]
-    page = st.navigation(pages, position="top")
-    st.caption(":material/science: **Research use only, not for diagnosis.**")
-    page.run()
+    try:
+        refusals = {right: sign_in.refused(right) for _, _, right in PAGES}
+        pages = [_page(name, icon, hidden=bool(refusals[right])) for name, icon, right in PAGES]
+        page = st.navigation(pages, position="top")
+        st.caption(":material/science: **Research use only, not for diagnosis.**")
+        if not sign_in.door():
+            return
+    except RhoscopeError as error:
+        st.error(str(error))
+        return
+    refusal = next(refusals[right] for name, _, right in PAGES if name.title() == page.title)
+    if refusal:
+        st.info(refusal, icon=":material/lock:")
+    else:
+        page.run()
+
+
+def _page(name: str, icon: str, *, hidden: bool) -> StreamlitPage:
+    return st.Page(
+        f"pages/{name}.py", title=name.title(), icon=f":material/{icon}:", default=name == PAGES[0][0],
+        visibility="hidden" if hidden else "visible",
+    )  # fmt: skip
 
 
 def serve() -> None:

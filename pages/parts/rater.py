@@ -1,4 +1,5 @@
-"""Who is here: a local profile, chosen by name; its role is held by the store, whatever this shows."""
+"""Who is here: whoever has signed in, or a local profile, chosen by name; its role is held by the store, whatever this
+shows."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import streamlit as st
 
 from annotations.people import DOES, ROLES, People, Right
 from explain_core.errors import RhoscopeError
+from pages.parts import sign_in
 from pages.parts.store import database
 
 WHO = "who"
@@ -13,6 +15,8 @@ WHO = "who"
 
 def chosen(right: Right) -> str | None:
     """The name of somebody who has this right; None until there is one, with a form for the first person."""
+    if sign_in.way()[0] != "local":
+        return _signed_in(right)
     people = People(database())
     known = people.find()
     if not known:
@@ -31,6 +35,14 @@ def chosen(right: Right) -> str | None:
         "Who are you?", names, key=WHO, index=None, placeholder="Choose your name", width=320, persist_state="session"
     )
     return None if name is None else str(name)
+
+
+def _signed_in(right: Right) -> str | None:
+    refusal = sign_in.refused(right)
+    if refusal:
+        st.info(refusal, icon=":material/lock:")
+        return None
+    return sign_in.name()
 
 
 def _first(people: People) -> None:

@@ -1,0 +1,184 @@
+"""Who has signed in, by RHOSCOPE_SIGN_IN: `local`, where people choose their names; `oidc`, by st.login; `header:NAME`,
+where a proxy says who it is.  A session ends after RHOSCOPE_IDLE_MINUTES without a key, a click or a turn of the wheel.
+
+Without RHOSCOPE_SIGN_IN it is `oidc` where Streamlit's secrets have [auth], and else `local`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from annotations.people import NAME, People, Right, allowed
+from explain_core.errors import InputError, RightsError
+from pages.parts.store import database
+
+WAYS = {
+    "local": "nobody signs in: people choose their names, on this machine only",
+    "oidc": "by OpenID Connect",
+    "header": "by the proxy in front of the app",
+}
+LOOK_S = 30.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SIGN_OUT = "sign-out"  # the proxy's own address, beside the pages
+clock = time.time
+
+
+class Signed(NamedTuple):
+    """Whom the provider or the proxy vouches for, and since when, in seconds."""
+
+    name: str
+    since: float
+
+
+class Presence:
+    """When each session was last used.  What is not noted yet, also after a restart, was last used when it began: so
+    a cookie that comes back after days is as idle as it is old."""
+
+    def __init__(self) -> None:
+        self._acted: dict[Signed, float] = {}
+
+    def here(self, signed: Signed) -> bool:
+        return clock() - self._acted.setdefault(signed, signed.since) <= 60 * idle_minutes()
+
+    def act(self, signed: Signed) -> None:
+        if self.here(signed):
+            self._acted[signed] = clock()
+
+    def leave(self, name: str) -> None:
+        """Ends every session of a person, in all windows."""
+        for signed in list(self._acted):
+            if signed.name == name:
+                self._acted[signed] = -math.inf
+
+
+PRESENCE = Presence()
+_ears = st.components.v2.component(
+    "rhoscope_ears", js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"), isolate_styles=False
+)
+
+
+def way() -> tuple[str, str]:
+    """A key of WAYS, and the header's name or nothing; raises InputError."""
+    asked = os.environ.get("RHOSCOPE_SIGN_IN") or ("oidc" if "is_logged_in" in st.user else "local")
+    kind, _, header = asked.partition(":")
+    if kind not in WAYS or (kind == "header") != bool(header):
+        raise InputError(f"RHOSCOPE_SIGN_IN is {asked!r}: it may be local, oidc or header:NAME.")
+    if header and st.get_option("server.address") not in LOOPBACK:
+        raise InputError(f"Anybody could send {header} here: have the app listen on 127.0.0.1, behind the proxy.")
+    return kind, header
+
+
+def idle_minutes() -> float:
+    text = os.environ.get("RHOSCOPE_IDLE_MINUTES") or "30"
+    if not text.isdecimal() or not 0 < int(text) <= 1440:
+        raise InputError(f"RHOSCOPE_IDLE_MINUTES is {text!r}: it may be 1 to 1440.")
+    return int(text)
+
+
+def name() -> str | None:
+    """Who is here; None where nobody signs in, and where nobody has."""
+    signed = _signed()
+    return signed.name if signed and PRESENCE.here(signed) else None
+
+
+def refused(right: Right) -> str | None:
+    """Why whoever is here may not use what takes this right; None where they may, and where nobody signs in."""
+    if way()[0] == "local":
+        return None
+    who = name()
+    if who is None:
+        return "Sign in first."
+    if not NAME.fullmatch(who):
+        return "What you are called by the provider cannot be a name here: have it send a verified e-mail address."
+    known = [one.name for one in People(database()).find()]
+    if not known:
+        return f"Nobody is known here yet: `rhoscope labels person '{who}' --role admin`, on the server, begins."
+    if who not in known:
+        return (
+            f"You are signed in as `{who}`, but not known here: an admin adds this name under Settings, or with "
+            f"`rhoscope labels person '{who}' --role annotator --by ADMIN`."
+        )
+    try:
+        with database().read() as session:
+            allowed(session, who, right)
+    except RightsError as error:
+        return str(error)
+    return None
+
+
+def door() -> bool:
+    """Whether the pages are open: shows who is here and keeps watch, or asks for signing in."""
+    kind, _ = way()
+    if kind == "local":
+        return True
+    signed = _signed()
+    if signed and PRESENCE.here(signed):
+        st.fragment(_watch, run_every=LOOK_S)(signed, _standing())
+        return True
+    if kind == "header" and signed:
+        _ears(key="ears", data={"leave": SIGN_OUT}, height=1)
+        st.info(f"You are signed out. [Sign in again]({SIGN_OUT})", icon=":material/logout:")
+    elif kind == "header":
+        st.error("Nobody is signed in: this app is used through its proxy, which has not said who you are.")
+    elif signed:
+        st.logout()
+    else:
+        _ask()
+    return False
+
+
+def _signed() -> Signed | None:
+    kind, header = way()
+    if kind == "oidc" and st.user.get("is_logged_in"):
+        return Signed(_called(st.user), float(str(st.user["iat"])))
+    sent = st.context.headers.get_all(header) if header else []
+    if len(sent) != 1 or not sent[0].strip():
+        return None
+    return Signed(_folded(sent[0].strip()), float(st.session_state.setdefault("signed-in", clock())))
+
+
+def _called(claims: Mapping[str, Any]) -> str:
+    """The e-mail address that the provider has verified; else its own name for the person, never like an address."""
+    if claims.get("email") and str(claims.get("email_verified")).lower() == "true":
+        return _folded(str(claims["email"]))
+    return f"subject {claims['sub']}"
+
+
+def _folded(name: str) -> str:
+    return name.lower() if "@" in name else name
+
+
+def _standing() -> tuple[str | None, str | None, str | None]:
+    """What the menu and the page were decided by."""
+    return name(), refused("organise"), refused("people")
+
+
+def _watch(signed: Signed, drawn: tuple[str | None, ...]) -> None:
+    """A look at the clock twice a minute, which is no sign of anybody, and the ears, which are."""
+    if _standing() != drawn:
+        st.rerun()
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"):
+        data = {"every_ms": 1000 * LOOK_S, "proxy": way()[0] == "header"}
+        _ears(key="ears", data=data, on_acted_change=lambda: PRESENCE.act(signed), width=1, height=1)
+        st.caption(f":material/person: {signed.name}", width="content")
+        if st.button("Sign out", type="tertiary", on_click=PRESENCE.leave, args=(signed.name,)):
+            st.rerun()
+
+
+def _ask() -> None:
+    with st.container(border=True, width=420):
+        st.subheader("Rhoscope", anchor=False)
+        st.write("Whoever uses this app signs in.")
+        if st.button("Sign in", type="primary", icon=":material/login:"):
+            try:
+                st.login()
+            except st.errors.Error as error:
+                st.error(str(error))
+        st.caption(f"Sessions end after {idle_minutes():g} minutes in which nobody does anything.")
