@@ -5,7 +5,8 @@
                 "pictures": {"original": "pictures/0001-original.png", …}, "told": {…}}, …],
      "files": {"pictures/0001-original.png": "SHA-256", …}}
 
-`kind` is ask, gold (its `truth` is known), repeat (of the item named by `repeats`) or practice.  Nothing in it is
+`kind` is ask, gold (its `truth` is known), repeat (of the item named by `repeats`) or practice.  `pictures` are at
+least those that the question shows; `told` may say `why` the truth is what it is, for practice.  Nothing in it is
 believed unseen: it may come from another machine.
 """
 
@@ -88,6 +89,8 @@ def _item(path: Path, values: Any, question: Question) -> BundleItem:
     pictures = values.get("pictures")
     if not isinstance(pictures, dict) or not pictures:
         raise _fault(path, f"item {name!r} has no pictures")
+    if lacking := [one for one, _ in question.pictures if one not in pictures]:
+        raise _fault(path, f"item {name!r} has no {lacking[0]} picture, which {question.name!r} shows")
     for place in pictures.values():
         if not isinstance(place, str) or PurePosixPath(place).is_absolute() or ".." in PurePosixPath(place).parts:
             raise _fault(path, f"item {name!r} names a picture outside the bundle")

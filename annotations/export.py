@@ -22,6 +22,7 @@ from annotations import labels
 from annotations.campaigns import found
 from annotations.coco import as_coco
 from annotations.database import Database
+from annotations.shapes import ELLIPSE
 from annotations.tables import CampaignRow, ItemRow, LabelRow, PersonRow
 from explain_core.errors import InputError, suggest
 
@@ -91,12 +92,12 @@ def as_jsonl(answered: Answered) -> str:
 
 
 def as_csv(answered: Answered) -> str:
-    """The answers that count, without the drawn shapes; a text that looks like a formula begins with an apostrophe."""
+    """The answers that count, an ellipse in columns; a text that looks like a formula begins with an apostrophe."""
     buffer = io.StringIO()
     names = [name for name in Label.__dataclass_fields__ if name not in ("shapes", "supersedes", "counts")]
-    writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(buffer, [*names, *ELLIPSE], extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    counting = (asdict(label) for label in answered.labels if label.counts)
+    counting = ({**asdict(label), **label.shapes.get("ellipse", {})} for label in answered.labels if label.counts)
     writer.writerows({name: _cell(value) for name, value in label.items()} for label in counting)
     return buffer.getvalue()
 

@@ -1,6 +1,7 @@
 """Labels from files: all of a file's, or none of them.
 
-A file is JSON lines as `rhoscope labels export` writes them, or a table (CSV) with the columns item, rater, answer.
+A file is JSON lines as `rhoscope labels export` writes them, or a table (CSV) with the columns item, rater, answer,
+and where an ellipse was drawn cx, cy, rx, ry, angle.
 A label that is there already, by its key, is left as it is, so a file can be imported twice.
 """
 
@@ -27,7 +28,7 @@ from annotations.people import NAME, allowed
 from annotations.questions import Question, get_question
 from annotations.queue import LONGEST_KEY, LONGEST_NOTE
 from annotations.runs import now
-from annotations.shapes import check_shapes
+from annotations.shapes import ELLIPSE, check_shapes
 from annotations.tables import CampaignRow, ItemRow, LabelRow, LeaseRow, PersonRow
 from explain_core.errors import InputError
 
@@ -98,7 +99,7 @@ class _Adding:
             raise _fault(read.line, f"the campaign has no item {read.item[:100]!r}")
         kept = self.session.scalar(select(LabelRow).where(LabelRow.key == read.key))
         if kept is not None:
-            if (kept.item_id, kept.answer) != (item.id, read.answer):
+            if (kept.item_id, kept.answer, kept.shapes) != (item.id, read.answer, dict(read.shapes or {})):
                 raise _fault(read.line, f"the key {read.key!r} belongs to another label")
             self.known += 1
             return
@@ -168,8 +169,19 @@ def _table(text: str, campaign: str) -> Iterator[Read]:
         raise _fault(rows.line_num, f"it is no line of a table ({error})") from None
     for line, row in read:
         item, rater, answer = (str(row[name] or "").strip() for name in COLUMNS)
-        digest = hashlib.sha256(json.dumps([campaign, item, rater, answer]).encode()).hexdigest()
-        yield Read(line, item, rater, answer, f"file {digest[:40]}", note=str(row.get("note") or ""))
+        note, drawn = str(row.get("note") or ""), _drawn(line, row)
+        said = [campaign, item, rater, answer, *([drawn] if drawn else [])]
+        digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        yield Read(line, item, rater, answer, f"file {digest[:40]}", note=note, shapes=drawn)
+
+
+def _drawn(line: int, row: Mapping[str, str | None]) -> dict[str, Any]:
+    """A table's ellipse, in five columns that are all empty or all numbers."""
+    cells = {name: row.get(name) for name in ELLIPSE}
+    try:
+        return {"ellipse": {name: float(cell or "") for name, cell in cells.items()}} if any(cells.values()) else {}
+    except ValueError:
+        raise _fault(line, f"an ellipse has numbers in the columns {', '.join(ELLIPSE)}, or nothing") from None
 
 
 def _jsonl(text: str) -> Iterator[Read]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,10 @@ LONGEST_NOTE, LONGEST_KEY, LONGEST_MS = 2000, 64, 24 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Task:
-    """An item in a rater's hands; `token` names the lease.  `earlier` is the answer that was just taken back."""
+    """An item in a rater's hands; `token` names the lease.
+
+    `earlier` is the answer that was just taken back, and `shapes` what was drawn with it.
+    """
 
     token: str
     item: str
@@ -46,6 +49,16 @@ class Task:
     pictures: Mapping[str, Path]
     expires: datetime
     earlier: str | None = None
+    shapes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Practice:
+    """An item to learn from: what is expected of it, and why, where whoever made it said so."""
+
+    task: Task
+    answer: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -82,12 +95,10 @@ class Queue:
             moment = self._clock()
             leases.expire(session, row, moment)
             lease = leases.held(session, row, person)
-            if lease is None:
-                item = leases.free(session, row, person)
-                if item is None:
-                    return None
-                lease = leases.grant(session, row, item, person, moment)
-            return _task(session, row, lease)
+            if lease is not None:
+                return _task(session, row, lease, _taken_back(session, lease))
+            item = leases.free(session, row, person)
+            return None if item is None else _task(session, row, leases.grant(session, row, item, person, moment))
 
     def answer(
         self, token: str, answer: str, key: str, *, note: str = "", flagged: bool = False,
@@ -101,7 +112,7 @@ class Queue:
             question.answer(answer)
             check_shapes(question, shapes or {})
             moment, last = self._clock(), labels.last(session, item.id, person.id)
-            if (again := _again(session, key, lease, last, answer)) is not None:
+            if (again := _again(session, key, lease, last, (answer, dict(shapes or {})))) is not None:
                 return Saved(item.name, str(again.answer), again.created, again.late)
             late = (
                 lease.state == EXPIRED or moment > lease.expires or campaign.state != CAMPAIGN_OPEN or not person.active
@@ -155,7 +166,7 @@ class Queue:
             session.add(taken_back)
             session.flush()
             audit.record(session, moment, person.name, audit.LABELLED, audit.label_detail(taken_back))
-            return _task(session, row, lease, last.answer)
+            return _task(session, row, lease, last)
 
     def ahead(self, campaign: str, rater: str) -> Task | None:
         """What would come after the item at hand, to be made ready; nobody has it yet, and its token is empty."""
@@ -164,13 +175,16 @@ class Queue:
             item = leases.free(session, row, person)
             return None if item is None else _shown(row, item, "", self._clock())
 
-    def practice(self, campaign: str) -> list[tuple[Task, str]]:
-        """What may be tried first, with what is expected of each; nothing of it is kept."""
+    def practice(self, campaign: str) -> list[Practice]:
+        """What may be shown and tried first; it is never asked, and nothing of it is kept."""
         with self._database.read() as session:
             row = campaign_found(session, campaign)
             asked = select(ItemRow).where(ItemRow.campaign_id == row.id, ItemRow.kind == "practice")
             items = session.scalars(asked.order_by(ItemRow.place))
-            return [(_shown(row, item, item.name, self._clock()), item.truth) for item in items if item.truth]
+            return [
+                Practice(_shown(row, item, item.name, self._clock()), item.truth, str(item.told.get("why", "")))
+                for item in items if item.truth
+            ]  # fmt: skip
 
     def progress(self, campaign: str, rater: str) -> Progress:
         with self._database.read() as session:
@@ -201,18 +215,27 @@ def _leased(database: Database, session: Session, token: str) -> tuple[LeaseRow,
     return lease, item, session.get_one(CampaignRow, campaign), person
 
 
-def _again(session: Session, key: str, lease: LeaseRow, last: LabelRow | None, answer: str) -> LabelRow | None:
-    """The label that this very answer is already, or None; raises InputError where there is another one."""
+def _again(
+    session: Session, key: str, lease: LeaseRow, last: LabelRow | None, said: tuple[str, dict[str, Any]]
+) -> LabelRow | None:
+    """The label that this very answer and drawing is already, or None; raises InputError where there is another one."""
     kept = session.scalar(select(LabelRow).where(LabelRow.key == key))
     if kept is not None:
-        if (kept.token, kept.answer) != (lease.token, answer):
+        if (kept.token, kept.answer, kept.shapes) != (lease.token, *said):
             raise InputError(f"The key {key[:LONGEST_KEY]!r} belongs to another answer: take a new key.")
         return kept
     if last is None or last.answer is None:
         return None
-    if last.answer != answer:
-        raise InputError(f"This item is answered already, with {last.answer!r}: take that back first.")
+    if (last.answer, last.shapes) != said:
+        drawn = "" if last.answer != said[0] else " and another drawing"
+        raise InputError(f"This item is answered already, with {last.answer!r}{drawn}: take that back first.")
     return last
+
+
+def _taken_back(session: Session, lease: LeaseRow) -> LabelRow | None:
+    """The answer about a lease's item that its person took back last, where there is no newer one."""
+    last = labels.last(session, lease.item_id, lease.person_id)
+    return None if last is None or last.answer is not None else session.get(LabelRow, last.supersedes)
 
 
 def _ask_another(session: Session, campaign: CampaignRow, item: ItemRow) -> None:
@@ -224,10 +247,13 @@ def _ask_another(session: Session, campaign: CampaignRow, item: ItemRow) -> None
         item.wanted += 1
 
 
-def _task(session: Session, campaign: CampaignRow, lease: LeaseRow, earlier: str | None = None) -> Task:
+def _task(session: Session, campaign: CampaignRow, lease: LeaseRow, earlier: LabelRow | None = None) -> Task:
     return _shown(campaign, session.get_one(ItemRow, lease.item_id), lease.token, lease.expires, earlier)
 
 
-def _shown(campaign: CampaignRow, item: ItemRow, token: str, expires: datetime, earlier: str | None = None) -> Task:
+def _shown(
+    campaign: CampaignRow, item: ItemRow, token: str, expires: datetime, earlier: LabelRow | None = None
+) -> Task:
     places = {name: Path(campaign.bundle) / place for name, place in item.pictures.items()}
-    return Task(token, item.name, item.class_name, places, expires, earlier)
+    before = (earlier.answer, earlier.shapes) if earlier else (None, {})
+    return Task(token, item.name, item.class_name, places, expires, *before)

@@ -51,12 +51,15 @@ class Ellipse:
         return found
 
 
+ELLIPSE = tuple(one.name for one in fields(Ellipse))
+
+
 def ellipse_of(shapes: Mapping[str, Any]) -> Ellipse | None:
     """The ellipse that was drawn; raises InputError for anything else."""
     if not shapes:
         return None
-    drawn = shapes.get("ellipse")
-    if len(shapes) > 1 or not isinstance(drawn, Mapping) or set(drawn) != {one.name for one in fields(Ellipse)}:
+    drawn = shapes.get("ellipse") if isinstance(shapes, Mapping) else None
+    if len(shapes) > 1 or not isinstance(drawn, Mapping) or set(drawn) != set(ELLIPSE):
         raise InputError(f"What was drawn is no ellipse: give {FORM}.")
     return Ellipse(**drawn)
 

@@ -9,7 +9,8 @@ tells how carefully people look.
 One process at a time is at work in a folder.  Asked again there, a build goes on where it was, and one that is done
 is left as it is.  Among the items are *gold* ones, whose answer is known:
 *unchanged*, noise that nobody can see; *no longer the original class*, the picture of another class; and *repeats* of
-items, somewhere after them.  Every order is drawn with the seed.
+items, somewhere after them.  *Practice* items, which are never asked, also show half of both, which is *unsure*; they
+are made of other pictures than gold items, as long as there are enough.  Every order is drawn with the seed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from io import BytesIO
+from itertools import chain, count, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,8 @@ from explain_core.metrics.base import Case
 from explain_core.records import Answer, Floats
 
 AT_ONCE = 16
+PRACTISED, KNOWN = ("unchanged", "changed", "unsure"), ("unchanged", "changed")
+"""Of practice and of gold items, by turns."""
 INVISIBLE = 0.004
 """RMS of the noise of a gold item that shows no change: one grey level of 255."""
 OnProgress = Callable[[float], None]
@@ -175,12 +179,14 @@ def _example(
 def _in_order(examples: Sequence[Example], cases: Sequence[Case], held: Held, params: CampaignParams) -> list[Item]:
     """Practice first; then examples and gold items in an order of the seed, and repeats somewhere behind their own."""
     draw = np.random.default_rng([params.seed, 1])
-    count = round(params.gold * len(examples))
-    gold = list(_gold(cases, held, params.practice + count, draw))
+    places = chain.from_iterable(draw.permutation(len(cases)) for _ in count())
+    tried, known = (
+        [_known(truth, cases, cases[next(places)], held, draw) for truth in islice(cycle(truths), number)]
+        for truths, number in ((PRACTISED, params.practice), (KNOWN, round(params.gold * len(examples))))
+    )
     asked = [Item(f"{number:05}", "ask", example) for number, example in enumerate(examples)]
-    known = [Item(f"gold-{number:04}", "gold", example, truth) for number, (example, truth) in enumerate(gold)]
-    practice = [Item(f"practice-{number}", "practice", *one) for number, one in enumerate(gold[: params.practice])]
-    mixed: list[Item] = [*asked, *known[params.practice :]]
+    practice = [Item(f"practice-{number}", "practice", *one) for number, one in enumerate(tried)]
+    mixed: list[Item] = [*asked, *(Item(f"gold-{number:04}", "gold", *one) for number, one in enumerate(known))]
     mixed = [mixed[place] for place in draw.permutation(len(mixed))]
     again = draw.permutation(len(asked))[: round(params.repeats * len(asked))]
     for number, place in enumerate(again):
@@ -191,15 +197,19 @@ def _in_order(examples: Sequence[Example], cases: Sequence[Case], held: Held, pa
     return [*practice, *mixed]
 
 
-def _gold(cases: Sequence[Case], held: Held, count: int, draw: np.random.Generator) -> Iterator[tuple[Example, str]]:
-    """By turns a picture that nobody can see changed, and the picture of another class in its place."""
-    for number in range(count):
-        case = cases[int(draw.integers(len(cases)))]
-        others = [other for other in cases if other.label != case.label and other.pixels.shape == case.pixels.shape]
-        if number % 2 and others:
-            changed, truth = others[int(draw.integers(len(others)))].pixels, "changed"
-        else:
-            noise = draw.uniform(-1, 1, case.pixels.shape) * INVISIBLE * np.sqrt(3)
-            changed, truth = np.clip(case.pixels + noise, 0, 1).astype(np.float32), "unchanged"
-        label = int(case.label or 0)
-        yield Example(case.pixels, changed, held.card.classes[label], {"source": case.name, "label": label}), truth
+def _known(truth: str, cases: Sequence[Case], case: Case, held: Held, draw: np.random.Generator) -> tuple[Example, str]:
+    """A picture that nobody can see changed, one of another class in its place, or half of each: who knows?"""
+    others = [other for other in cases if other.label != case.label and other.pixels.shape == case.pixels.shape]
+    if truth == "unchanged" or not others:
+        noise = draw.uniform(-1, 1, case.pixels.shape) * INVISIBLE * np.sqrt(3)
+        changed, truth, why = case.pixels + noise, "unchanged", "Only noise was added, of about one grey level in 256."
+    else:
+        other = others[int(draw.integers(len(others)))]
+        share, why = {"changed": (1.0, "It is a picture of “{}”."), "unsure": (0.5, "It is half a picture of “{}”.")}[
+            truth
+        ]
+        changed = (1 - share) * case.pixels + share * other.pixels
+        why = why.format(held.card.classes[int(other.label or 0)])
+    label = int(case.label or 0)
+    told = {"source": case.name, "label": label, "why": why}
+    return Example(case.pixels, np.clip(changed, 0, 1).astype(np.float32), held.card.classes[label], told), truth

@@ -18,5 +18,5 @@ class CampaignParams(Params):
     steps: Annotated[int, Range(5, 1000, 5), "Steps of each of the attack's two phases."] = 100
     gold: Annotated[float, Range(0, 0.5, 0.01), "Gold items, as a share of the examples."] = 0.05
     repeats: Annotated[float, Range(0, 0.5, 0.01), "Repeated items, as a share of the examples."] = 0.05
-    practice: Annotated[int, Range(0, 20, 1), "Practice items, with known answers, shown first."] = 4
+    practice: Annotated[int, Range(0, 20, 1), "Practice items, whose answers are told; half are examples."] = 6
     seed: Annotated[int, Range(0, 2**31 - 1, 1), "Of every draw."] = 0

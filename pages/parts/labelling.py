@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -12,14 +14,17 @@ import streamlit as st
 from PIL import Image
 
 from annotations.campaigns import OPEN, Campaign, Campaigns
-from annotations.questions import get_question
-from annotations.queue import Progress, Queue, Task
+from annotations.questions import Question, get_question
+from annotations.queue import Practice, Progress, Queue, Task
 from explain_core.errors import RhoscopeError
 from pages.parts.store import database
-from pages.parts.viewer import rating
+from pages.parts.viewer import instructions, rating
 
-KEYS = {"u": "undo", "s": "skip", "f": "flag", "n": "note", "x": "flicker"}
+KEYS = {"u": "undo", "s": "skip", "f": "flag", "n": "note", "x": "flicker", "i": "instructions"}
+DRAWING = {"e": "ellipse", "d": "remove"}
 REST_AFTER_MIN = 20
+GONE = (OSError, Image.DecompressionBombError)
+"""What reading a picture that is no longer there, or none, comes to."""
 
 
 def campaign(name: str) -> Campaign | None:
@@ -36,17 +41,42 @@ def campaign(name: str) -> Campaign | None:
 
 
 def desk(of: Campaign, name: str) -> None:
-    question = get_question(of.question)
-    with st.expander("What is asked", expanded=False):
-        st.markdown(
-            f"{question.text.format(class_name='…')}\n\n"
-            + "\n".join(f"- **{one.key}** {one.title}" for one in question.answers)
-            + "\n- **U** takes your last answer back, **S** puts an item off, **F** flags it, **N** adds a note, "
-            "**X** shows both pictures in one place by turns.\n\n"
-            "Each answer is kept at once; nothing needs to be saved. Nobody sees what others answered."
-        )
-        st.caption(question.citation)
+    queue, question = Queue(database()), get_question(of.question)
+    examples, _ = learnt(queue.practice(of.name))
+    try:
+        shown = [_example(one, question, of.bundle_sha256) for one in examples]
+    except GONE:
+        st.error("The pictures of the examples are gone, or no pictures: the organiser can put the bundle back.")
+        shown = []
+    begin = queue.progress(of.name, name).done == 0
+    instructions(_key(of, name, "told"), {**told(question), "id": of.name + name, "begin": begin, "examples": shown})
     st.fragment(_item)(of, name)
+
+
+def learnt(practice: Sequence[Practice]) -> tuple[list[Practice], list[Practice]]:
+    """What is shown with its answer, and what is then tried: an answer's first item, if it comes again, is shown."""
+    often = Counter(one.answer for one in practice)
+    examples: dict[str, Practice] = {}
+    for one in practice:
+        if often[one.answer] > 1:
+            examples.setdefault(one.answer, one)
+    return list(examples.values()), [one for one in practice if one not in examples.values()]
+
+
+def told(question: Question) -> dict[str, Any]:
+    """The instructions' words."""
+    return {
+        "question": question.text.format(class_name="…"),
+        "answers": [{"title": one.title, "means": one.means} for one in question.answers],
+        "draws": question.shapes,
+        "source": question.citation,
+    }
+
+
+def _example(one: Practice, question: Question, bundle: str) -> dict[str, Any]:
+    expected = question.answer(one.answer)
+    asked, why = question.text.format(class_name=one.task.class_name), one.why or expected.means
+    return {**_pictures(one.task, question, bundle), "question": asked, "answer": expected.title, "why": why}
 
 
 def _item(of: Campaign, name: str) -> None:
@@ -54,7 +84,7 @@ def _item(of: Campaign, name: str) -> None:
     queue, said = Queue(database()), st.session_state.setdefault(_key(of, name, "said"), {"serial": 0, "text": ""})
     try:
         tried = _tried(queue, of, name)
-        task = tried[0] if tried else queue.next(of.name, name)
+        task = tried.task if tried else queue.next(of.name, name)
         ahead, progress = None if tried else queue.ahead(of.name, name), queue.progress(of.name, name)
     except RhoscopeError as error:
         st.error(str(error))
@@ -66,7 +96,7 @@ def _item(of: Campaign, name: str) -> None:
     key = _key(of, name, "desk")
     try:
         data = _data(of, task, ahead, said, _progress(progress, task is not None and not tried))
-    except (OSError, Image.DecompressionBombError):
+    except GONE:
         item = task.item if task else ""
         st.error(f"The pictures of item {item} are gone, or no pictures: the organiser can put the bundle back.")
         return
@@ -76,12 +106,13 @@ def _item(of: Campaign, name: str) -> None:
     _rest(_key(of, name, "begun"))
 
 
-def _tried(queue: Queue, of: Campaign, name: str) -> tuple[Task, str] | None:
+def _tried(queue: Queue, of: Campaign, name: str) -> Practice | None:
     """The practice item whose turn it is, for a rater who had answered nothing when this window was opened."""
     key = _key(of, name, "practice")
     if key not in st.session_state:
-        st.session_state[key] = queue.practice(of.name) if queue.progress(of.name, name).done == 0 else []
-    left: list[tuple[Task, str]] = st.session_state[key]
+        done = queue.progress(of.name, name).done
+        st.session_state[key] = learnt(queue.practice(of.name))[1] if done == 0 else []
+    left: list[Practice] = st.session_state[key]
     return left[0] if left else None
 
 
@@ -103,12 +134,13 @@ def _done(queue: Queue, of: Campaign, name: str, act: dict[str, Any]) -> str:
     if tried := _tried(queue, of, name):
         if act["do"] != "undo":
             del st.session_state[_key(of, name, "practice")][0]
-        expected = get_question(of.question).answer(tried[1])
-        return f"{'As' if act.get('answer') == expected.name else 'Not as'} expected: {expected.title}."
+        expected = get_question(of.question).answer(tried.answer)
+        as_expected = "As" if act.get("answer") == expected.name else "Not as"
+        return f"{as_expected} expected: {expected.title}. {tried.why}".rstrip()
     if act["do"] == "answer":
         saved = queue.answer(
             act["token"], act["answer"], act["key"], note=act["note"], flagged=act["flagged"],
-            active_ms=act["active_ms"],
+            active_ms=act["active_ms"], shapes=act["shapes"],
         )  # fmt: skip
         title = get_question(of.question).answer(saved.answer).title
         return f"Saved {_clock(saved.at)}: {title}{', late' if saved.late else ''}."
@@ -132,16 +164,25 @@ def _data(of: Campaign, task: Task | None, ahead: Task | None, said: dict[str, A
         "said": f"{progress} {said['text']}",
         "question": question.text.format(class_name=task.class_name) if task else "",
         "answers": [{"name": one.name, "title": one.title, "key": one.key} for one in question.answers],
-        "keys": KEYS,
-        "task": _shown(task, of.bundle_sha256) if task else None,
-        "ahead": [_uri(path, of.bundle_sha256) for path in ahead.pictures.values()] if ahead else [],
+        "keys": KEYS | (DRAWING if question.shapes else {}),
+        "draws": question.shapes,
+        "task": _shown(task, question, of.bundle_sha256) if task else None,
+        "ahead": [one["src"] for one in _pictures(ahead, question, of.bundle_sha256)["pictures"]] if ahead else [],
     }
 
 
-def _shown(task: Task, bundle: str) -> dict[str, Any]:
-    width, height = _size(task.pictures["original"], bundle)
-    sides = {side: _uri(task.pictures[side], bundle) for side in ("original", "adversarial")}
-    return {"token": task.token, "width": width, "height": height, **sides}
+def _shown(task: Task, question: Question, bundle: str) -> dict[str, Any]:
+    return {"token": task.token, "ellipse": task.shapes.get("ellipse"), **_pictures(task, question, bundle)}
+
+
+def _pictures(task: Task, question: Question, bundle: str) -> dict[str, Any]:
+    """The question's pictures with their captions, and the size of the first in pixels, which all are shown at."""
+    width, height = _size(task.pictures[question.pictures[0][0]], bundle)
+    shown = [
+        {"name": name, "caption": caption, "src": _uri(task.pictures[name], bundle)}
+        for name, caption in question.pictures
+    ]
+    return {"width": width, "height": height, "pictures": shown}
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

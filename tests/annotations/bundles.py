@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from annotations.questions import get_question
 
-def item(name: str, kind: str = "ask", **more: Any) -> dict[str, Any]:
-    pictures = {side: f"pictures/{name}-{side}.png" for side in ("original", "adversarial")}
+
+def item(name: str, kind: str = "ask", question: str = "unchanged", **more: Any) -> dict[str, Any]:
+    pictures = {side: f"pictures/{name}-{side}.png" for side, _ in get_question(question).pictures}
     return {"name": name, "kind": kind, "class": "cat", "pictures": pictures, "told": {"rho": 0.05}, **more}
 
 

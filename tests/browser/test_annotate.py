@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import statistics
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,14 +18,14 @@ from annotations.campaigns import Campaigns, Plan
 from annotations.database import Database, open_database
 from annotations.export import Label, read_labels
 from annotations.people import People
-from tests.annotations.bundles import item, write_bundle
+from tests.annotations.bundles import item, picture, write_bundle
 from tests.browser.conftest import PATIENCE, Served
 from tests.browser.test_in_chromium import at_rest, serious
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Page]
 ITEMS = 30
-RATERS = ("bob", "cyd", "dan", "eve", "fay", "gus", "hal")
+RATERS = ("bob", "cyd", "dan", "eve", "fay", "gus", "hal", "ivy")
 
 NEXT = """
 (key) => new Promise((resolve) => {
@@ -41,14 +42,17 @@ NEXT = """
 @pytest.fixture(scope="module")
 def served(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home = tmp_path_factory.mktemp("home")
-    items = [item("p", "practice", truth="changed"), *(item(f"{number:02}") for number in range(ITEMS))]
-    folder = write_bundle(home / "bundle", items, png=True)
+    practice = [item(name, "practice", truth="changed", told={"why": f"It is {name}."}) for name in ("p", "q")]
+    folder = write_bundle(home / "bundle", [*practice, *(item(f"{number:02}") for number in range(ITEMS))], png=True)
+    marks = [item(name, question="right-thing") for name in "ab"]
     made = Served(home, "")
     database = open_of(made)
     people = People(database)
     people.add("ada", "admin")
     for name in RATERS:
         people.add(name, "annotator", by="ada")
+    bundle = read_bundle(write_bundle(home / "marks", marks, png=True, question="right-thing"))
+    Campaigns(database).create("marks", bundle, by="ada", plan=Plan(len(RATERS), len(RATERS)))
     Campaigns(database).create("cats", read_bundle(folder), by="ada", plan=Plan(len(RATERS), len(RATERS)))
     made.start()
     yield made
@@ -61,8 +65,8 @@ def open_of(served: Served) -> Database:
     return open_database(f"sqlite:///{served.home / 'rhoscope.db'}")
 
 
-def labels(served: Served, rater: str) -> list[Label]:
-    return [label for label in read_labels(open_of(served), "cats") if label.rater == rater]
+def labels(served: Served, rater: str, campaign: str = "cats") -> list[Label]:
+    return [label for label in read_labels(open_of(served), campaign) if label.rater == rater]
 
 
 @pytest.fixture
@@ -91,7 +95,21 @@ def be(page: Page, rater: str) -> None:
     page.get_by_role("combobox", name="Who are you?").click()
     page.get_by_role("option", name=rater).click()
     expect(page.locator(".rating-question")).to_contain_text("cat")
+    begin(page)
+
+
+def begin(page: Page) -> None:
+    """Whoever has answered nothing is told first."""
     at_rest(page)
+    if (button := page.get_by_role("button", name="Begin")).is_visible():
+        button.click()
+
+
+def turn_to(page: Page, campaign: str) -> None:
+    page.get_by_role("combobox", name="Campaign").click()
+    page.get_by_role("option", name=campaign).click()
+    expect(page.locator(".rating-explanation")).to_be_visible()
+    begin(page)
 
 
 def press(page: Page, key: str, said: str) -> None:
@@ -213,6 +231,7 @@ def test_keys_can_be_chosen_and_stay(sit_down: Open) -> None:
     assert first.evaluate("element => element.validationMessage") == "Undo has this key."
     first.fill("j")
     first.press("Tab")
+    page.get_by_role("textbox", name="Unsure", exact=True).fill("e")
     page.get_by_text("Keys", exact=True).click()
     page.locator(".rating-question").click()
     page.wait_for_timeout(250)
@@ -221,6 +240,92 @@ def test_keys_can_be_chosen_and_stay(sit_down: Open) -> None:
     page.reload()
     be(page, "hal")
     expect(page.get_by_role("button", name="Unchanged J")).to_be_visible()
+    expect(page.get_by_role("button", name="Unsure E")).to_be_visible()
+    turn_to(page, "marks")
+    expect(page.get_by_role("button", name="Ellipse E")).to_be_visible()
+    expect(page.get_by_role("button", name="Unsure 4")).to_be_visible()
     page.get_by_text("Keys", exact=True).click()
+    expect(page.get_by_role("textbox", name="Unsure", exact=True)).to_have_value("4")
     page.get_by_role("button", name="The usual ones").click()
-    expect(page.get_by_role("button", name="Unchanged 1")).to_be_visible()
+    assert page.evaluate("localStorage.getItem('rhoscope-keys')") == "{}"
+
+
+def test_examples_come_first_and_whenever_asked_for(sit_down: Open, served: Served, tmp_path: Path) -> None:
+    page = sit_down("gus", practise=False)
+    page.keyboard.press("i")
+    told = page.get_by_role("dialog", name="What is asked")
+    expect(told.get_by_text("No longer the original class. It is p.")).to_be_visible()
+    shown = told.locator("img").evaluate_all("imgs => imgs.map(i => [i.src, i.clientWidth / 32, i.clientHeight / 24])")
+    assert [source for source, *_ in shown] == [
+        "data:image/png;base64," + b64encode(picture(f"pictures/p-{side}.png")).decode()
+        for side in ("original", "adversarial")
+    ]
+    assert {tuple(times) for _, *times in shown} == {(5, 5)}
+    page.screenshot(path=Path(os.environ.get("RHOSCOPE_SCREENSHOTS", tmp_path)) / "annotate-instructions.png")
+    page.wait_for_timeout(250)
+    page.keyboard.press("3")
+    page.keyboard.press("Escape")
+    expect(told).to_be_hidden()
+    press(page, "3", "As expected: No longer the original class. It is q.")
+    assert labels(served, "gus") == []
+
+
+def test_an_ellipse_is_drawn_in_pixels_of_the_picture(sit_down: Open, served: Served, tmp_path: Path) -> None:
+    page = sit_down("ivy", practise=False, width=900, scheme="dark")
+    turn_to(page, "marks")
+    box = page.locator(".rating-explanation").bounding_box()
+    assert box
+    times = box["width"] / 32
+
+    def drag(*places: tuple[float, float]) -> None:
+        for number, (x, y) in enumerate(places):
+            page.mouse.move(box["x"] + x * times, box["y"] + y * times)
+            if number == 0:
+                page.mouse.down()
+        page.mouse.up()
+
+    def seen() -> list[float]:
+        """The ellipse over the first picture: its box on the screen, in pixels of the picture."""
+        drawn, first = (
+            page.locator(".ellipse-under").first.bounding_box(),
+            page.locator(".rating-original").bounding_box(),
+        )
+        assert drawn
+        assert first
+        left, top = drawn["x"] - first["x"], drawn["y"] - first["y"]
+        return [value / times for value in (left, top, left + drawn["width"], top + drawn["height"])]
+
+    def kept() -> dict[str, float]:
+        drawn: dict[str, float] = labels(served, "ivy", "marks")[-1].shapes["ellipse"]
+        return drawn
+
+    drag((4, 4), (10, 8), (20, 12))
+    assert seen() == pytest.approx([4, 4, 20, 12], abs=0.5)
+    drag((12, 8), (15, 12))  # moved by (3, 4)
+    drag((23, 12), (25, 12))  # and its right end by 2
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("x")
+    expect(page.locator(".rating-original")).to_have_attribute(
+        "src", str(page.locator(".rating-explanation").get_attribute("src"))
+    )
+    page.screenshot(path=Path(os.environ.get("RHOSCOPE_SCREENSHOTS", tmp_path)) / "annotate-ellipse-dark-900.png")
+    assert serious(page) == []
+    press(page, "2", "1 answered, 1 left.")
+    expected = {"cx": 14, "cy": 12, "rx": 10, "ry": 5, "angle": 0}
+    assert kept() == pytest.approx(expected, abs=0.2)
+    expect(page.locator(".ellipse-under").first).to_be_hidden()
+    press(page, "u", "Taken back")
+    assert seen() == pytest.approx([4, 7, 24, 17], abs=0.5)
+    page.reload()
+    be(page, "ivy")
+    turn_to(page, "marks")
+    assert seen() == pytest.approx([4, 7, 24, 17], abs=0.5)
+    page.keyboard.press("e")
+    page.keyboard.press("PageDown")
+    press(page, "2", "1 answered, 1 left.")
+    assert kept() == pytest.approx({**expected, "angle": 5}, abs=0.2)
+    page.keyboard.press("e")
+    page.keyboard.press("Delete")
+    press(page, "1", "2 answered, 0 left.")
+    assert labels(served, "ivy", "marks")[-1].shapes == {}

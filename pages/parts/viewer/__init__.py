@@ -1,4 +1,5 @@
-"""Components without a build step: a slider, a panel of pictures, what is being solved, and an item with its keys.
+"""Components without a build step: a slider, a panel of pictures, what is being solved, what raters
+are told, and an item with its keys.
 
 The panel holds its pictures for every ρ, and the slider tells it in the browser which one to show:
 a move costs no round trip and no work on the server.
@@ -15,12 +16,15 @@ import streamlit as st
 HERE = Path(__file__).parent
 
 
-def _component(name: str) -> Any:
-    html, css, js = ((HERE / f"{name}.{ending}").read_text(encoding="utf-8") for ending in ("html", "css", "js"))
+def _component(name: str, *parts: str) -> Any:
+    """`parts` are scripts without exports that stand before the component's own."""
+    html, css = ((HERE / f"{name}.{ending}").read_text(encoding="utf-8") for ending in ("html", "css"))
+    js = "".join((HERE / f"{one}.js").read_text(encoding="utf-8") for one in (*parts, name))
     return st.components.v2.component(f"rhoscope_{name}", html=html, css=css, js=js, isolate_styles=False)
 
 
-_bar, _panel, _solving, _rating = (_component(name) for name in ("bar", "panel", "solving", "rating"))
+_bar, _panel, _solving, _instructions = map(_component, ("bar", "panel", "solving", "instructions"))
+_rating = _component("rating", "keys", "ellipse")
 
 
 def bar(name: str, label: str, values: list[str], ticks: list[int], start: int) -> int:
@@ -38,6 +42,11 @@ def panel(key: str, data: dict[str, Any]) -> None:
 def solving(data: dict[str, Any]) -> None:
     """Tells the panels how far their answers are, by the key of the job, without drawing them again."""
     _solving(key="solving", data={"jobs": data}, width=1)
+
+
+def instructions(key: str, data: dict[str, Any]) -> None:
+    """What raters are told; opens by itself once where the data says that somebody begins."""
+    _instructions(key=key, data=data)
 
 
 def rating(key: str, data: dict[str, Any], on_act: Callable[[], None]) -> None:

@@ -3,7 +3,6 @@
 const SOONEST_MS = 200;
 const AGAIN_MS = 4000;
 const FLICKER_MS = 250; // two changes there and back a second
-const KEPT = "rhoscope-keys"; // of this browser: who sits here, not what is answered
 const WIDEST = 480;
 const GAP = 26;
 
@@ -20,8 +19,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
 function build(root, find) {
   root.state = { token: null, serial: -1, sent: null, timer: null, flagged: false };
   const state = root.state;
+  root.easel = easel();
 
-  const active = () => state.active + (document.hidden ? 0 : performance.now() - state.since);
+  const active = () => state.active + (state.looking ? performance.now() - state.since : 0);
+  const look = () => {
+    state.active = active();
+    state.since = performance.now();
+    state.looking = !document.hidden && !document.querySelector("dialog[open]");
+  };
   const closed = (element) => !element.checkVisibility || !element.checkVisibility();
 
   const send = (act) => {
@@ -36,7 +41,8 @@ function build(root, find) {
   root.answer = (name) => {
     const ms = Math.round(active());
     if (!state.token || ms < SOONEST_MS) return;
-    send({ do: "answer", answer: name, active_ms: ms, note: find("textarea").value, flagged: state.flagged });
+    const said = { answer: name, note: find("textarea").value, flagged: state.flagged, shapes: root.easel.shapes() };
+    send({ do: "answer", active_ms: ms, ...said });
   };
 
   const acts = {
@@ -45,6 +51,9 @@ function build(root, find) {
     flag: () => press("flag", (state.flagged = !state.flagged)),
     note: () => note(find(".rating-note").hidden),
     flicker: () => flicker(!state.flickering),
+    ellipse: () => state.token && root.easel.focus(),
+    remove: () => root.easel.set(null),
+    instructions: () => window.dispatchEvent(new Event("rhoscope-instructions")),
   };
   const press = (name, on) => find(`[data-act="${name}"]`).setAttribute("aria-pressed", on);
   const note = (open) => {
@@ -57,13 +66,13 @@ function build(root, find) {
     clearInterval(state.flickering);
     state.flickering = null;
     press("flicker", on);
-    const original = find(".rating-original");
-    original.src = root.data.task?.original ?? "";
+    const pictures = () => root.data.task?.pictures ?? [];
+    const turn = (number) => pictures().length && (find(".rating-pictures img").src = pictures()[number].src);
+    turn((state.turn = 0));
     if (!on) return;
     state.flickering = setInterval(() => {
       if (!root.isConnected) return clearInterval(state.flickering);
-      const { original: a, adversarial: b } = root.data.task ?? {};
-      if (a) original.src = original.src === a ? b : a;
+      turn((state.turn = (state.turn + 1) % (pictures().length || 1)));
     }, FLICKER_MS);
   };
   root.fresh = () => {
@@ -71,25 +80,23 @@ function build(root, find) {
     note(false);
     find("textarea").value = "";
     press("flag", (state.flagged = false));
+    root.easel.set(root.data.task?.ellipse ?? null);
+    state.looking = false;
+    look();
     state.active = 0;
-    state.since = performance.now();
   };
 
   const typing = (target) => target?.closest?.("input, textarea, select, [contenteditable=true], [role=combobox]");
   const onKey = (event) => {
     if (event.key === "Escape" && event.target === find("textarea")) return note(false);
     if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (typing(event.target) || document.querySelector("[role=dialog]") || closed(root)) return;
+    if (typing(event.target) || document.querySelector("[role=dialog], dialog[open]") || closed(root)) return;
     const key = event.key.toLowerCase();
     const pressed = commands(root.data).find((one) => one.key === key);
     if (!pressed) return;
     event.preventDefault();
     if (pressed.answer) root.answer(pressed.name);
     else acts[pressed.name]();
-  };
-  const onHidden = () => {
-    if (document.hidden) state.active += performance.now() - state.since;
-    else state.since = performance.now();
   };
   root.focus({ preventScroll: true }); // away from the name that was chosen, so that keys answer
   root.querySelectorAll("[data-act]").forEach((button) => (button.onclick = () => acts[button.dataset.act]()));
@@ -98,11 +105,13 @@ function build(root, find) {
   const resized = new ResizeObserver(() => fit(root, find));
   resized.observe(root);
   window.addEventListener("keydown", onKey);
-  document.addEventListener("visibilitychange", onHidden);
+  window.addEventListener("rhoscope-dialog", look);
+  document.addEventListener("visibilitychange", look);
   root.stop = () => {
     if (root.isConnected) return;
     window.removeEventListener("keydown", onKey);
-    document.removeEventListener("visibilitychange", onHidden);
+    window.removeEventListener("rhoscope-dialog", look);
+    document.removeEventListener("visibilitychange", look);
     resized.disconnect();
     clearInterval(state.timer);
     clearInterval(state.flickering);
@@ -111,6 +120,8 @@ function build(root, find) {
 
 function show(root, find) {
   const { data, state } = root;
+  hang(root, find);
+  fit(root, find);
   if (data.serial !== state.serial) {
     clearInterval(state.timer);
     state.sent = null;
@@ -121,16 +132,15 @@ function show(root, find) {
   }
   find(".rating-question").textContent = data.question;
   find(".rating-said").textContent = data.said;
-  for (const side of ["original", "adversarial"]) {
-    const img = find(`.rating-${side}`);
-    const source = data.task?.[side];
-    img.hidden = !source;
-    if (!source) continue;
-    if (img.getAttribute("src") !== source && !(side === "original" && state.flickering)) img.src = source;
-  }
-  fit(root, find);
+  root.querySelectorAll(".rating-pictures img").forEach((img, number) => {
+    const { src } = data.task.pictures[number];
+    if (img.getAttribute("src") !== src && !(number === 0 && state.flickering)) img.src = src;
+  });
   const keys = Object.fromEntries(commands(data).map((one) => [one.name, one.key]));
-  root.querySelectorAll("[data-act] kbd").forEach((kbd) => (kbd.textContent = keys[kbd.parentElement.dataset.act].toUpperCase()));
+  root.querySelectorAll("[data-act]").forEach((button) => {
+    button.hidden = !keys[button.dataset.act];
+    button.querySelector("kbd").textContent = keys[button.dataset.act]?.toUpperCase() ?? "";
+  });
   askKeys(root, find);
   find(".rating-answers").replaceChildren(...data.answers.map((one) => {
     const button = document.createElement("button");
@@ -151,68 +161,39 @@ function show(root, find) {
   });
 }
 
-function kept() {
-  try {
-    return JSON.parse(localStorage.getItem(KEPT)) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function keep(keys) {
-  try {
-    localStorage.setItem(KEPT, JSON.stringify(keys));
-  } catch {
-    // without a store the usual keys remain
-  }
-}
-
-// Everything that a key does, with the key that this browser's rater chose for it, or the usual one.
-function commands(data) {
-  const chosen = kept();
-  const all = [
-    ...data.answers.map((one) => ({ ...one, answer: true })),
-    ...Object.entries(data.keys).map(([key, name]) => ({ name, key, title: name[0].toUpperCase() + name.slice(1) })),
-  ];
-  return all.map((one) => ({ ...one, key: typeof chosen[one.name] === "string" ? chosen[one.name] : one.key }));
-}
-
-function askKeys(root, find) {
-  const place = find(".rating-keys div");
-  if (!find(".rating-keys").open || place.contains(root.getRootNode().activeElement)) return;
-  place.replaceChildren(...commands(root.data).map((one) => {
-    const label = document.createElement("label");
-    const input = document.createElement("input");
-    label.append(one.title, input);
-    Object.assign(input, { value: one.key.toUpperCase(), maxLength: 1, autocomplete: "off" });
-    input.onfocus = () => input.select();
-    input.oninput = () => {
-      const key = input.value.trim().toLowerCase();
-      const taken = commands(root.data).find((other) => other.key === key && other.name !== one.name);
-      input.setCustomValidity(!key ? "One character." : taken ? `${taken.title} has this key.` : "");
-      if (input.reportValidity()) {
-        keep({ ...kept(), [one.name]: key });
-        show(root, find);
-      }
-    };
-    return label;
+// A frame for each of the question's pictures, which stay where they are from item to item.
+function hang(root, find) {
+  const pictures = root.data.task?.pictures ?? [];
+  const [place, names] = [find(".rating-pictures"), pictures.map((one) => one.name).join()];
+  if (place.dataset.names === names) return;
+  place.dataset.names = names;
+  place.replaceChildren(...pictures.map(({ name, caption }) => {
+    const [figure, frame, img, text] = ["figure", "div", "img", "figcaption"].map((tag) => document.createElement(tag));
+    frame.className = "rating-frame";
+    Object.assign(img, { className: `rating-${name}`, alt: caption });
+    text.textContent = caption;
+    frame.append(img);
+    figure.append(frame, text);
+    return figure;
   }));
+  root.easel.hang(root.data.draws ? [...place.querySelectorAll(".rating-frame")] : []);
 }
 
 // Side by side at the same whole multiple of their size, so that no pixel is invented; large ones are shrunk.
 function fit(root, find) {
   if (!root.data.task) return;
-  const { width, height } = root.data.task;
-  const room = Math.min(WIDEST, (root.clientWidth - GAP) / 2);
+  const { width, height, pictures } = root.data.task;
+  const room = Math.min(WIDEST, (root.clientWidth - GAP * (pictures.length - 1)) / pictures.length);
   const times = room >= width ? Math.floor(room / width) : room / width;
-  for (const side of ["original", "adversarial"]) {
-    find(`.rating-${side}`).style.width = `${Math.round(width * times)}px`;
-    find(`.rating-${side}`).style.height = `${Math.round(height * times)}px`;
-  }
+  root.querySelectorAll(".rating-pictures img").forEach((img) => {
+    img.style.width = `${Math.round(width * times)}px`;
+    img.style.height = `${Math.round(height * times)}px`;
+  });
+  root.easel.fit(width, height);
 }
 
 function disable(root, on) {
   root.querySelectorAll(".rating-answers button").forEach((one) => (one.disabled = on || !root.data.task));
-  root.querySelector('[data-act="skip"]').disabled = on || !root.data.task;
+  for (const act of ["skip", "ellipse", "remove"]) root.querySelector(`[data-act="${act}"]`).disabled = on || !root.data.task;
   root.querySelector('[data-act="undo"]').disabled = on;
 }
