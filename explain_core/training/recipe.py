@@ -74,7 +74,9 @@ class Recipe:
             raise ParamError("network.architecture: missing; name a row of ARCHITECTURES.")
         terms = {name: knobs for name, knobs in _table(values, "terms").items() if knobs is not False}
         for name in terms:
-            _named("terms", get_term, name)
+            for other in _named("terms", get_term, name).excludes:
+                if other in terms:
+                    raise ParamError(f"terms.{name}: it cannot stand beside {other}; leave one of them out.")
         if not terms:
             raise ParamError("terms: none; a recipe needs one at least, cross-entropy.")
         return cls(

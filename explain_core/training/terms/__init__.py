@@ -19,6 +19,7 @@ from explain_core.training.terms import (
     noise,
     output_zeroing,
     penalties,
+    shakedrop,
 )
 from explain_core.training.terms.base import Setting, Term, TermRow
 
@@ -32,6 +33,7 @@ ROWS: tuple[TermRow, ...] = (
     noise.GAUSSIAN,
     noise.MODULATION,
     depth.ROW,
+    shakedrop.ROW,
     classification.ROW,
     lipschitz.ROW,
     output_zeroing.ROW,

@@ -89,7 +89,8 @@ class TermRow:
 
     `mixed` tells whether the term may run in bfloat16, which was measured, not assumed; `reads` gives the sides of
     the larger pictures that the term wants, which it brings down to the network's size itself; `passes` how many,
-    forward and backward, it adds to each picture's one in a step.
+    forward and backward, it adds to each picture's one in a step; `excludes` names terms that it
+    cannot stand beside.
     """
 
     name: str
@@ -101,3 +102,4 @@ class TermRow:
     mixed: bool = True
     passes: Callable[[Any], float] = no_passes
     reads: Callable[[Any], int | None] = as_they_are
+    excludes: tuple[str, ...] = ()

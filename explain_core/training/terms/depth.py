@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
+from torch import Tensor
 
 from explain_core.errors import ParamError
 from explain_core.models.architectures.gate import Gate
@@ -17,6 +18,8 @@ from explain_core.models.classifier import Classifier
 from explain_core.params import Params, Range
 from explain_core.training.batch import Batch
 from explain_core.training.terms.base import Setting, Term, TermRow
+
+NAME = "stochastic-depth"
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,12 @@ class DepthParams(Params):
 
 class StochasticDepth(Term):
     def __init__(self, params: DepthParams, setting: Setting) -> None:
-        self.gates = [module for module in setting.model.modules() if isinstance(module, Gate)]
-        if not self.gates:
-            raise ParamError("stochastic-depth: this network has no residual branches to leave out; remove the term.")
-        count = len(self.gates)
-        self.stays = torch.tensor([1 - (block + 1) / count * (1 - params.survival) for block in range(count)])
+        self.gates = gates_of(setting.model, NAME)
+        self.stays = survivals(len(self.gates), params.survival)
 
     def prepare(self, batch: Batch, model: Classifier) -> Batch:
         stays = self.stays.to(batch.pixels)
-        kept = (batch.uniform("stochastic-depth", len(self.gates)) < stays).to(stays) / stays
+        kept = (batch.uniform(NAME, len(self.gates)) < stays).to(stays) / stays
         for gate, mask in zip(self.gates, kept.unbind(1), strict=True):
             gate.mask = mask
         return batch
@@ -44,8 +44,21 @@ class StochasticDepth(Term):
             gate.mask = None
 
 
+def gates_of(model: Classifier, term: str) -> list[Gate]:
+    """Of every residual branch, in order; raises ParamError where there is none."""
+    gates = [module for module in model.modules() if isinstance(module, Gate)]
+    if not gates:
+        raise ParamError(f"{term}: this network has no residual branches to leave out; remove the term.")
+    return gates
+
+
+def survivals(count: int, last: float) -> Tensor:
+    """(count,) how often each branch stays: p_l = 1 − (l / L)(1 − p_L)."""
+    return torch.tensor([1 - (block + 1) / count * (1 - last) for block in range(count)])
+
+
 ROW = TermRow(
-    name="stochastic-depth",
+    name=NAME,
     title="Stochastic depth",
     summary="Leaves residual branches out at random, more of them the deeper they lie.",
     citation="Huang et al., ECCV 2016; AE §IV (ablations: p_L 0.8, 0.5).",
