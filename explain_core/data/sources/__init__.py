@@ -15,6 +15,7 @@ from explain_core.data.sources.folders import read_folder
 from explain_core.data.sources.imagenet import read_imagenet
 from explain_core.data.sources.inbreast import read_inbreast
 from explain_core.data.sources.jsrt import read_jsrt
+from explain_core.data.sources.jsrt_crops import read_jsrt_crops
 from explain_core.data.sources.manifests import read_manifest
 from explain_core.data.sources.mias import read_mias
 from explain_core.data.sources.mnist import read_mnist
@@ -40,6 +41,7 @@ ROWS: tuple[Source, ...] = (
     Source("cbis:DIR", "CBIS-DDSM mammograms, with masks.", read_cbis),
     Source("inbreast:DIR", "INbreast mammograms, with outlines.", read_inbreast),
     Source("jsrt:DIR", "JSRT chest radiographs, with circles.", read_jsrt),
+    Source("jsrt-crops:DIR,K", "K regions of each of JSRT's films, to learn from.", read_jsrt_crops),
     Source("manifest:NAME[@VERSION]", "A data set of the library, as long as it is what it was.", read_manifest),
 )
 

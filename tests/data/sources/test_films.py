@@ -328,6 +328,56 @@ def test_jsrt(tmp_path: Path) -> None:
     assert none.regions == ()
 
 
+def test_jsrt_crops(tmp_path: Path) -> None:
+    """Regions lie inside the film, their centre in the nodule; half a film's are half as large; one film, one side."""
+    films, crops = load_data(jsrt_folder(tmp_path)), load_data(f"jsrt-crops:{tmp_path},30")
+    assert crops.classes == films.classes
+    assert [item.label for item in crops] == [1] * 60 + [0] * 30
+    whole = films[1].read().pixels
+    nodule = films[1].annotation.regions[0].shape  # type: ignore[union-attr]
+    assert isinstance(nodule, Circle)
+    distances = []
+    for item in crops[30:60]:
+        marked = item.annotation
+        assert marked is not None
+        assert marked.size == item.read().pixels.shape[1:] == (128, 128)
+        circle = marked.regions[0].shape
+        assert isinstance(circle, Circle)
+        assert circle.radius == nodule.radius
+        top, left = nodule.y - circle.y, nodule.x - circle.x
+        assert np.array_equal(item.read().pixels, whole[:, int(top) : int(top) + 128, int(left) : int(left) + 128])
+        distances.append(np.hypot(circle.y - 63.5, circle.x - 63.5) / nodule.radius)
+    assert max(distances) < 1 + 0.71 / nodule.radius  # a corner is rounded to whole pixels
+    assert 0.5 < np.mean(np.square(distances)) * 2 < 1.5  # evenly over a disc: E[r²] = 1/2
+    again = load_data(f"jsrt-crops:{tmp_path},2")
+    assert np.array_equal(again[3].read().pixels, crops[31].read().pixels)  # film and number tell all
+    held_out, learnt = crops.split(0.34, 0)
+    assert not {item.patient for item in held_out} & {item.patient for item in learnt}
+
+
+def test_jsrt_crops_of_normal_films_lie_anywhere(tmp_path: Path) -> None:
+    ramp = np.arange(2048, dtype=">u2")[:, None].repeat(2048, 1)
+    (tmp_path / "JPCNN001.IMG").write_bytes(ramp.tobytes())
+    crops = load_data(f"jsrt-crops:{tmp_path},60")
+    tops = [round(4095 * (1 - float(item.read().pixels[0, 0, 0]))) for item in crops]
+    assert 0 <= min(tops) < 200
+    assert 1600 < max(tops) <= 2048 - 256
+    assert not any(item.annotation.regions for item in crops if item.annotation)
+
+
+def test_jsrt_crops_at_an_edge_are_moved_inside_and_need_the_table(tmp_path: Path) -> None:
+    (tmp_path / "JPCLN001.IMG").write_bytes(bytes(2 * 2048 * 2048))
+    with pytest.raises(DataError, match="nodule of JPCLN001"):
+        load_data(f"jsrt-crops:{tmp_path}")
+    text(tmp_path / "CLNDAT_EN.TXT", CLNDAT.replace("1634\t692", "2040\t5"))
+    (crop,) = load_data(f"jsrt-crops:{tmp_path}")
+    assert crop.annotation is not None
+    assert crop.read().pixels.shape == (1, 256, 256)
+    assert crop.annotation.regions[0].shape == Circle(5, 2040 - (2048 - 256), 15 / 0.175 / 2)
+    with pytest.raises(DataError, match="K from 1 to 9999"):
+        load_data(f"jsrt-crops:{tmp_path},0")
+
+
 def test_a_raw_film_of_another_length_is_told(tmp_path: Path) -> None:
     spec = jsrt_folder(tmp_path)
     (tmp_path / "Nodule" / "JPCLN001.IMG").write_bytes(b"12")
