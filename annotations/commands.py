@@ -94,11 +94,17 @@ def answer(
     key: Annotated[str, typer.Option(metavar="K", help="Any text, new for each answer; the same again is kept once.")],
     note: Annotated[str, typer.Option(help="A remark.")] = "",
     flag: Annotated[bool, typer.Option("--flag", help="Somebody should look at this item.")] = False,
+    ellipse: Annotated[
+        str, typer.Option(metavar="CX,CY,RX,RY,ANGLE", help="Where the question lets raters draw; docs/labels.md.")
+    ] = "",
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
     """Keep an answer."""
-    tell(plain(_queue(db).answer(token, answer, key, note=note, flagged=flag)), as_json)
+    from annotations.shapes import ellipse_from
+
+    shapes = ellipse_from(ellipse.split(",")) if ellipse else {}
+    tell(plain(_queue(db).answer(token, answer, key, note=note, flagged=flag, shapes=shapes)), as_json)
 
 
 @shell.command()

@@ -28,7 +28,7 @@ from annotations.people import NAME, allowed
 from annotations.questions import Question, get_question
 from annotations.queue import LONGEST_KEY, LONGEST_NOTE
 from annotations.runs import now
-from annotations.shapes import ELLIPSE, check_shapes
+from annotations.shapes import ELLIPSE, check_shapes, ellipse_from
 from annotations.tables import CampaignRow, ItemRow, LabelRow, LeaseRow, PersonRow
 from explain_core.errors import InputError
 
@@ -176,12 +176,12 @@ def _table(text: str, campaign: str) -> Iterator[Read]:
 
 
 def _drawn(line: int, row: Mapping[str, str | None]) -> dict[str, Any]:
-    """A table's ellipse, in five columns that are all empty or all numbers."""
-    cells = {name: row.get(name) for name in ELLIPSE}
+    """A table's ellipse, in columns that are all numbers or all empty."""
+    cells = [row.get(name) or "" for name in ELLIPSE]
     try:
-        return {"ellipse": {name: float(cell or "") for name, cell in cells.items()}} if any(cells.values()) else {}
-    except ValueError:
-        raise _fault(line, f"an ellipse has numbers in the columns {', '.join(ELLIPSE)}, or nothing") from None
+        return ellipse_from(cells) if any(cells) else {}
+    except InputError as error:
+        raise _fault(line, str(error).rstrip(".")) from None
 
 
 def _jsonl(text: str) -> Iterator[Read]:

@@ -9,7 +9,7 @@ in pixels of the item's original picture, from its upper left corner; `angle` in
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -62,6 +62,14 @@ def ellipse_of(shapes: Mapping[str, Any]) -> Ellipse | None:
     if len(shapes) > 1 or not isinstance(drawn, Mapping) or set(drawn) != set(ELLIPSE):
         raise InputError(f"What was drawn is no ellipse: give {FORM}.")
     return Ellipse(**drawn)
+
+
+def ellipse_from(texts: Sequence[str]) -> dict[str, Any]:
+    """An ellipse as it is sent, of five numbers as text; raises InputError where they are not that."""
+    try:
+        return {"ellipse": dict(zip(ELLIPSE, map(float, texts), strict=True))}
+    except ValueError:
+        raise InputError(f"An ellipse of {', '.join(texts)[:100]!r}: five numbers, {', '.join(ELLIPSE)}.") from None
 
 
 def check_shapes(question: Question, shapes: Mapping[str, Any]) -> None:

@@ -44,6 +44,12 @@ def test_mistakes_are_told(tmp_path: Path, items: list[dict[str, Any]], why: str
         read_bundle(write_bundle(tmp_path / "b", items))
 
 
+def test_every_item_has_what_its_question_shows(tmp_path: Path) -> None:
+    assert len(read_bundle(write_bundle(tmp_path / "a", [item("a", question="better")], question="better")).items) == 1
+    with pytest.raises(InputError, match="item 'a' has no explanation picture, which 'right-thing' shows"):
+        read_bundle(write_bundle(tmp_path / "b", [item("a")], question="right-thing"))
+
+
 @pytest.mark.parametrize("place", ["/etc/passwd", "../secret.png", "pictures/../../x.png"])
 def test_nothing_outside_the_bundle_is_read(tmp_path: Path, place: str) -> None:
     folder = write_bundle(tmp_path / "b", [item("a")])

@@ -86,6 +86,56 @@ def test_an_ellipse_that_was_taken_back_is_gone(database: Database, tmp_path: Pa
     assert json.loads(export(database, "cats", "coco")) == {"annotations": [], "categories": [], "images": []}
 
 
+def test_what_was_drawn_is_shown_again_until_it_is_answered_anew(database: Database, tmp_path: Path) -> None:
+    queue = begun(database, tmp_path / "bundle", item("a"), item("b"), question="right-thing")
+    answer(queue, "right", shapes=DRAWN)
+    assert queue.undo("cats", "ada").shapes == DRAWN
+    task = queue.next("cats", "ada")  # as after a reload
+    assert task is not None
+    assert (task.item, task.earlier, task.shapes) == ("a", "right", DRAWN)
+    answer(queue, "partly")
+    task = queue.next("cats", "ada")
+    assert task is not None
+    assert (task.item, task.earlier, task.shapes) == ("b", None, {})
+
+
+def test_a_drawing_is_part_of_the_answer(database: Database, tmp_path: Path) -> None:
+    """Sent again it is kept once; another drawing, from a second window, is not thrown away in silence."""
+    queue = begun(database, tmp_path / "bundle", item("a"), question="right-thing")
+    task = queue.next("cats", "ada")
+    assert task is not None
+    kept = queue.answer(task.token, "right", "k", shapes=DRAWN)
+    assert queue.answer(task.token, "right", "k", shapes=json.loads(json.dumps(DRAWN))) == kept
+    assert queue.answer(task.token, "right", "other", shapes=DRAWN) == kept
+    with pytest.raises(InputError, match="belongs to another answer"):
+        queue.answer(task.token, "right", "k")
+    with pytest.raises(InputError, match="with 'right' and another drawing: take that back first"):
+        queue.answer(task.token, "right", "other")
+    assert [label.shapes for label in read_labels(database, "cats")] == [DRAWN]
+
+
+def test_a_table_has_an_ellipse_in_columns(database: Database, tmp_path: Path) -> None:
+    queue = begun(database, tmp_path / "bundle", item("a"), item("b"), question="right-thing")
+    answer(queue, "right", shapes={"ellipse": {**DRAWN["ellipse"], "cx": -2.5}})
+    answer(queue, "partly")
+    table = export(database, "cats", "csv")
+    other = open_database(f"sqlite:///{tmp_path / 'other.db'}")
+    People(other).add("ada", "admin")
+    Campaigns(other).create("cats", read_bundle(tmp_path / "bundle"), by="ada")
+    assert import_labels(other, "cats", table, by="ada").added == 2
+    assert import_labels(other, "cats", table, by="ada").known == 2
+    assert export(other, "cats", "coco") == export(database, "cats", "coco")
+    for broken, why in (
+        ("-2.5,,8.0", "five numbers"),
+        ("-2.5,up,8.0", "five numbers"),
+        ("-2.5,nan,8.0", "cy is no number"),
+    ):
+        with pytest.raises(InputError, match=f"Line 2: .*{why}"):
+            import_labels(other, "cats", table.replace("-2.5,12,8", broken), by="ada")
+    with pytest.raises(InputError, match="another answer about a already"):
+        import_labels(other, "cats", table.replace("-2.5,12,8", "7,12,8"), by="ada")
+
+
 def test_a_bundle_that_is_gone_is_told(database: Database, tmp_path: Path) -> None:
     queue = begun(database, tmp_path / "bundle", item("a"))
     answer(queue, "unchanged")
@@ -137,6 +187,7 @@ def test_whatever_is_sent_is_an_ellipse_or_refused(shapes: dict[str, Any]) -> No
         ({"ellipse": {**DRAWN["ellipse"], "cx": 10**400}}, "cx is no number"),
         ({"ellipse": {**DRAWN["ellipse"], "angle": True}}, "angle is no number"),
         ({**DRAWN, "more": {}}, "is no ellipse"),
+        ({"ellipse": [1, 2, 3, 4, 5]}, "is no ellipse"),
     ],
 )
 def test_a_bad_ellipse_comes_in_nowhere(database: Database, tmp_path: Path, shapes: dict[str, Any], why: str) -> None:

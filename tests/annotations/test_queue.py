@@ -188,6 +188,14 @@ def test_a_gold_item_is_for_everybody_and_practice_for_nobody(begin: Open) -> No
     assert [answered(queue, rater).item for rater in ("bob", "cyd", "dan", "bob")] == ["g", "g", "g", "a"]
 
 
+def test_practice_tells_what_is_expected_and_why(begin: Open) -> None:
+    why = {"told": {"why": "It is a dog."}, "truth": "changed"}
+    queue = begin(item("p", "practice", **why), item("q", "practice", truth="unsure"), item("r", "practice"), item("a"))
+    assert [(one.task.item, one.answer, one.why) for one in queue.practice("cats")] == [
+        ("p", "changed", "It is a dog."), ("q", "unsure", ""),
+    ]  # fmt: skip
+
+
 def test_a_repeat_comes_to_whoever_answered_the_first(begin: Open) -> None:
     queue = begin(item("a"), item("r", "repeat", repeats="a"), item("b"), overlap=1, most=1)
     assert answered(queue, "bob").item == "a"

@@ -26,7 +26,7 @@ from explain_core.methods import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = "phantom-patches:24,5"
-SMALL = {"items": 6, "steps": 20, "gold": 0.34, "repeats": 0.34, "practice": 2, "margin": 0.2}
+SMALL = {"items": 6, "steps": 20, "gold": 0.34, "repeats": 0.34, "practice": 6, "margin": 0.2}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,8 @@ def bundle(held: Held, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def test_the_store_reads_it(bundle: Bundle) -> None:
     kinds = [item.kind for item in bundle.items]
-    assert Counter(kinds) == {"practice": 2, "ask": 6, "gold": 2, "repeat": 2}
-    assert kinds[:2] == ["practice", "practice"]
+    assert Counter(kinds) == {"practice": 6, "ask": 6, "gold": 2, "repeat": 2}
+    assert kinds[:6] == 6 * ["practice"]
     assert bundle.title == "Lesions"
     assert {item.truth for item in bundle.items if item.kind == "gold"} == {"unchanged", "changed"}
 
@@ -92,6 +92,24 @@ def test_gold_that_shows_no_change_shows_none(bundle: Bundle) -> None:
                 for side in ("original", "adversarial")
             )
             assert np.sqrt(np.mean((first - second) ** 2)) < 3 * 255 * INVISIBLE
+
+
+def test_practice_shows_every_answer_on_pictures_of_its_own(bundle: Bundle) -> None:
+    """Half of each of two pictures is unsure: twice that, less the original, is the other one."""
+    practice = [item for item in bundle.items if item.kind == "practice"]
+    assert [item.truth for item in practice] == 2 * ["unchanged", "changed", "unsure"]
+    known = [item for item in bundle.items if item.kind in ("practice", "gold")]
+    assert len({(item.told or {})["source"] for item in known}) == len(known)
+    unsure = practice[2]
+    assert unsure.told
+    other = next(name for name in ("normal", "lesion") if name != unsure.class_name)
+    assert unsure.told["why"] == f"It is half a picture of “{other}”."
+    original, mixed = (
+        np.asarray(Image.open(bundle.folder / unsure.pictures[side]).convert("L"), np.float32) / 255
+        for side in ("original", "adversarial")
+    )
+    pictures = [item.read().pixels for item in load_data(DATA)]
+    assert min(float(np.abs(2 * mixed - original - one[0]).max()) for one in pictures) < 3 / 255
 
 
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))

@@ -186,3 +186,19 @@ def test_it_leaves_torch_alone(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", code, url], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "head:" in run.stdout
+
+
+def test_an_ellipse_from_a_shell(say: Script, tmp_path: Path) -> None:
+    marks = write_bundle(tmp_path / "marks", [item("a", question="right-thing")], question="right-thing")
+    say("campaign", "marks", "--from", str(marks), "--by", "ada")
+    task = say("next", "--campaign", "marks", "--rater", "bob")
+    assert Path(task["explanation"]).is_file()
+    words = ["answer", "--token", task["token"], "--answer", "partly", "--key", "k"]
+    assert "five numbers, cx, cy, rx, ry, angle" in say.refused(*words, "--ellipse", "1,2,3")
+    assert "half-axes above 0" in say.refused(*words, "--ellipse", "16,12,0,4,30")
+    say(*words, "--ellipse", "16,12,8,4,30")
+    say(*words, "--ellipse", "16,12,8,4,30")
+    out = tmp_path / "marks.jsonl"
+    assert main(["labels", "export", "marks", "--out", str(out), "--db", say.db]) == 0
+    (label,) = map(json.loads, out.read_text().splitlines())
+    assert label["shapes"] == {"ellipse": {"cx": 16, "cy": 12, "rx": 8, "ry": 4, "angle": 30}}
