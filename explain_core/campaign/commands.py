@@ -40,23 +40,29 @@ def campaign(
 def simulated_rater(
     bundle: Annotated[Path, typer.Argument(metavar="DIR", help="A campaign's bundle.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="A table for `rhoscope labels import`.")],
-    model: Annotated[str, typer.Option(metavar="SPEC", help="The network that answers; not the campaign's own.")],
+    model: Annotated[
+        str, typer.Option(metavar="SPEC", help="The network that answers; not the campaign's own.  Without: the truth.")
+    ] = "",
     name: Annotated[str, typer.Option(help="Its name as a rater, after “simulated”.")] = "one",
     sure: Annotated[float, typer.Option(min=0, max=1, help="Below this probability it is unsure.")] = 0.5,
     error: Annotated[float, typer.Option(min=0, max=1, help="How often it gives another answer.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Of its errors.")] = 0,
     device: DeviceOption = Device.AUTO,
 ) -> None:
-    """Let a network answer in people's place, to try the loop out; its labels say that it is no person."""
+    """Let a network answer in people's place, or of phantoms the truth; the labels say that it is no person."""
     check_writable(out.parent)
     from collections import Counter
 
     from explain_core import export
+    from explain_core.campaign.known import known_answers
     from explain_core.campaign.simulated import answers, as_table
     from explain_core.engine.library import Library, choose_device
     from explain_core.methods import METHODS
 
-    held = Library(choose_device(device.value), METHODS).open(model)
-    found = answers(bundle, held, sure=sure, error=error, seed=seed)
+    if model:
+        held = Library(choose_device(device.value), METHODS).open(model)
+        found = answers(bundle, held, sure=sure, error=error, seed=seed)
+    else:
+        found = known_answers(bundle, error=error, seed=seed)
     export.write(out, as_table(found, name).encode())
     typer.echo(", ".join(f"{count} {answer}" for answer, count in sorted(Counter(found.values()).items())))

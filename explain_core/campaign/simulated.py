@@ -2,7 +2,8 @@
 
 It is no person, and whatever rests on its answers must say so.  It looks at the adversarial picture alone:
 *unchanged* where it finds the original class with `sure` at least, *changed* where it finds another class so,
-*unsure* between.  With probability `error` it gives one of the other answers instead.
+*unsure* between.  With probability `error` it gives one of the other answers instead.  Where pictures are
+phantoms, the truth itself may answer (known.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from explain_core.campaign.bundle import EXAMPLES, FILE
 from explain_core.engine.library import Held
 from explain_core.engine.predictions import predict
 from explain_core.errors import DataError, TargetError
+from explain_core.records import Floats
 
 ANSWERS = ("unchanged", "unsure", "changed")
 PREFIX = "simulated"
@@ -33,17 +35,31 @@ def answers(folder: Path, held: Held, *, sure: float, error: float, seed: int) -
 
     Raises DataError for a folder that is no bundle, TargetError for a class that the network does not know.
     """
-    items = [item for item in _bundle(folder)["items"] if item["kind"] == "ask"]
-    try:
-        arrays = load_file(folder / EXAMPLES)
-    except (OSError, SafetensorError) as fault:
-        raise DataError(f"{folder / EXAMPLES}: {fault}; copy the whole bundle.") from None
-    draw, found = np.random.default_rng(seed), {}
+    items, arrays = read_asked(folder)
+    found = {}
     for start in range(0, len(items), AT_ONCE):
         some = items[start : start + AT_ONCE]
         for item, p in zip(some, predict(held, [arrays[f"{item['name']}.adversarial"] for item in some]), strict=True):
-            found[item["name"]] = _erring(_answer(np.asarray(p), _place(held, item["class"]), sure), error, draw)
-    return found
+            found[item["name"]] = _answer(np.asarray(p), _place(held, item["class"]), sure)
+    return erring(found, error, seed)
+
+
+def read_asked(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Floats]]:
+    """A bundle's items of the kind `ask`, and their pixels by NAME.original and NAME.adversarial; raises DataError."""
+    try:
+        items = [item for item in json.loads((folder / FILE).read_text("utf-8"))["items"] if item["kind"] == "ask"]
+    except (OSError, ValueError):
+        raise DataError(f"{folder} is no campaign's bundle: give the folder that holds {FILE}.") from None
+    try:
+        return items, load_file(folder / EXAMPLES)
+    except (OSError, SafetensorError) as fault:
+        raise DataError(f"{folder / EXAMPLES}: {fault}; copy the whole bundle.") from None
+
+
+def erring(answers: Mapping[str, str], error: float, seed: int) -> dict[str, str]:
+    """With probability `error` another answer, in the items' order."""
+    draw = np.random.default_rng(seed)
+    return {name: _other(answer, draw) if draw.random() < error else answer for name, answer in answers.items()}
 
 
 def as_table(found: Mapping[str, str], name: str) -> str:
@@ -61,20 +77,12 @@ def _answer(p: Any, label: int, sure: float) -> str:
     return "unchanged" if int(p.argmax()) == label else "changed"
 
 
-def _erring(answer: str, error: float, draw: np.random.Generator) -> str:
+def _other(answer: str, draw: np.random.Generator) -> str:
     others = [one for one in ANSWERS if one != answer]
-    return others[int(draw.integers(2))] if draw.random() < error else answer
+    return others[int(draw.integers(2))]
 
 
 def _place(held: Held, name: str) -> int:
     if name not in held.card.classes:
         raise TargetError(f"{held.card.spec} has no class {name!r}: take a network with the campaign's classes.")
     return held.card.classes.index(name)
-
-
-def _bundle(folder: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = json.loads((folder / FILE).read_text("utf-8"))
-        return values
-    except (OSError, ValueError):
-        raise DataError(f"{folder} is no campaign's bundle: give the folder that holds {FILE}.") from None

@@ -9,15 +9,17 @@ from __future__ import annotations
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
-from torchvision import models
 
 from explain_core.data.names import numbered
 from explain_core.errors import DownloadError, SpecError, WeightsError, suggest
 from explain_core.models.classifier import Classifier, InputSpec
 from explain_core.models.weights import Tensors, blank, count_classes, fill, read_weights
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 IMAGENET = 1000
 SMALLEST = {"alexnet": 63, "inception_v3": 75}
@@ -26,14 +28,22 @@ FIXED = ("vit_", "maxvit_")
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 
 
+def _models() -> Any:
+    """Imported when it is needed: torchvision takes as long as torch, and most work does without."""
+    from torchvision import models
+
+    return models
+
+
 def names() -> list[str]:
     """Every classifier that torchvision builds."""
+    models = _models()
     return list(models.list_models(module=models))
 
 
 def imagenet_classes() -> tuple[str, ...]:
     """The 1,000 names, from what torchvision says of its weights; nothing is downloaded."""
-    return tuple(models.ResNet18_Weights.DEFAULT.meta["categories"])
+    return tuple(_models().ResNet18_Weights.DEFAULT.meta["categories"])
 
 
 def classes_of(count: int, source: str) -> tuple[str, ...]:
@@ -68,11 +78,11 @@ def torchvision_classifier(spec: str, name: str, file: Path | None) -> Classifie
     )
 
 
-def weights_named(name: str, *, first: bool = False) -> models.WeightsEnum:
+def weights_named(name: str, *, first: bool = False) -> WeightsEnum:
     """What torchvision says of a name's default weights, or of its first ones; raises SpecError."""
     if name not in names():
         raise SpecError(f"No network {name!r} in torchvision: {suggest(name, names())}")
-    known = models.get_model_weights(name)
+    known = _models().get_model_weights(name)
     return next(iter(known)) if first else known.DEFAULT
 
 
@@ -94,11 +104,11 @@ def network(name: str, side: int, classes: int) -> nn.Module:
         extra = {"transform_input": True, "init_weights": False, "aux_logits": False}
     elif name.startswith("vit_"):
         extra = {"image_size": side}
-    net: nn.Module = models.get_model(name, weights=None, num_classes=classes, **extra)
+    net: nn.Module = _models().get_model(name, weights=None, num_classes=classes, **extra)
     return net
 
 
-def download(weights: models.WeightsEnum, name: str) -> Tensors:
+def download(weights: WeightsEnum, name: str) -> Tensors:
     """Default weights from torchvision's cache or site; read with torch's restricted unpickler."""
     try:
         tensors: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)

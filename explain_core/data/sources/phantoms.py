@@ -16,6 +16,7 @@ from explain_core.data.phantom import Phantom, phantom
 from explain_core.data.sources.base import DataSet, Item
 from explain_core.data.sources.files import picture_of
 from explain_core.errors import DataError
+from explain_core.records import Floats
 
 CLASSES = ("normal", "lesion")
 SIZE = 256
@@ -88,17 +89,39 @@ def _marks(seed: int, label: int) -> Annotation:
 def _cut_out(seed: int, label: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A patch and where lesions lie in it, (112, 112) each; in 256 levels, as films are kept in memory."""
     film = phantom(seed, SIZE, label=label, marker=seed % 7 < 2)
-    draw = np.random.default_rng((seed, 99))
+    cut = _cut(film)
+    return np.rint(film.pixels[cut] * 255).astype(np.uint8), film.lesion[cut]
+
+
+def _cut(film: Phantom) -> tuple[slice, slice]:
+    """Where a film's patch lies."""
+    draw = np.random.default_rng((film.seed, 99))
     top, left = draw.integers(0, SIZE - PATCH + 1, 2)
     marked = np.argwhere(film.lesion)
     if len(marked) and draw.random() < ON_LESION:
         middle = marked[draw.integers(len(marked))] - PATCH * draw.uniform(0.15, 0.85, 2)
         top, left = np.clip(np.rint(middle).astype(int), 0, SIZE - PATCH)
-    cut = slice(top, top + PATCH), slice(left, left + PATCH)
-    return np.rint(film.pixels[cut] * 255).astype(np.uint8), film.lesion[cut]
+    return slice(top, top + PATCH), slice(left, left + PATCH)
 
 
 def _patch_item(seed: int, label: int) -> Item:
     """Films without lesions need not be drawn to know their label."""
     shown = int(label and bool(_cut_out(seed, label)[1].any()))
     return Item(f"patch {seed}", lambda: picture_of(_cut_out(seed, label)[0]), shown)
+
+
+def lesion_alone(name: str) -> Floats:
+    """What lesions add to the picture of this name, (h, w), 0 outside their mask and where there are none.
+
+    The film of the same seed without lesions is subtracted.  Raises DataError for a name that no phantom has.
+    """
+    found = re.fullmatch(r"(phantom|patch) ([0-9]{5,9})", name)
+    if not found:
+        raise DataError(
+            f"{name!r} is no phantom's name: only of `phantom:` and `phantom-patches:` is the lesion known."
+        )
+    seed, whole = int(found[2]), found[1] == "phantom"
+    marker = None if whole else seed % 7 < 2
+    film = phantom(seed, SIZE, label=seed % 2, marker=marker)
+    added = (film.pixels - phantom(seed, SIZE, label=0, marker=marker).pixels) * film.lesion
+    return added if whole else added[_cut(film)]
