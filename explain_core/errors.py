@@ -3,6 +3,13 @@
     RhoscopeError
     ├── InputError            what the user gave: an image, a folder, a file
     │   ├── ImageError        a picture that cannot be read or is too large
+    │   │   └── FilmError     a DICOM file that cannot be used
+    │   │       ├── NotDicom          no DICOM file at all
+    │   │       ├── NotAFilm          a DICOM object that is no single grey picture
+    │   │       ├── DamagedFilm       a header or pixel data that are cut off, or contradict each other
+    │   │       ├── FilmTooLarge      more pixels, bytes or memory than allowed
+    │   │       ├── FilmTooSlow       not decoded within the time allowed
+    │   │       └── UnsupportedFilm   a compression that is unknown, or not installed
     │   ├── DataError         a data set that cannot be found, read or matched with a model
     │   ├── TargetError       a class that the model does not have
     │   └── ArchiveError      a backup that is damaged, or is none
@@ -39,6 +46,34 @@ class InputError(RhoscopeError):
 
 class ImageError(InputError):
     """A picture cannot be read, is too large, or does not suit the model."""
+
+
+class FilmError(ImageError):
+    """A DICOM file that cannot be used."""
+
+
+class NotDicom(FilmError):
+    """No DICOM file at all."""
+
+
+class NotAFilm(FilmError):
+    """A DICOM object that is no single grey picture: a report, a raw acquisition, a volume, a colour picture."""
+
+
+class DamagedFilm(FilmError):
+    """A header or pixel data that are cut off, or contradict each other."""
+
+
+class FilmTooLarge(FilmError):
+    """More pixels, bytes or memory than allowed."""
+
+
+class FilmTooSlow(FilmError):
+    """Not decoded within the time allowed."""
+
+
+class UnsupportedFilm(FilmError):
+    """A transfer syntax that is unknown, or whose decoder is not installed."""
 
 
 class DataError(InputError):

@@ -24,13 +24,14 @@ TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py")
 
 LAYERS = (
     {"errors", "params", "records", "types", "__version__"},
-    {"backward", "data", "hooks", "models", "path", "render"},
+    {"backward", "data", "dicom", "hooks", "models", "path", "render"},
     {"descent", "sampling"},
     {"attacks"},
     {"methods", "metrics"},
     {"protocols"},
     {"engine", "export"},
-    {"api", "asked", "batch", "bench", "campaign", "evaluation", "library", "listing", "runs", "terminal", "training"},
+    {"api", "asked", "batch", "bench", "campaign", "evaluation", "films", "library", "listing"}
+    | {"runs", "terminal", "training"},
     {"retraining"},
 )
 """The parts of explain_core, lowest first; a part imports its own layer and those below."""

@@ -12,71 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
-from pydicom import Dataset, FileMetaDataset
-from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from explain_core.data.annotation import Circle
 from explain_core.data.sources import jsrt, load_data
-from explain_core.data.sources.dicom import film_at, film_mask, film_size
 from explain_core.data.sources.inbreast import outlines_of
 from explain_core.errors import DataError, ImageError, InputError
-from tests.data.sources.writing import grey, save, text
-
-
-def dicom(path: Path, values: NDArray[np.uint16], *, depth: int = 12, photometric: str = "MONOCHROME2") -> Path:
-    """An uncompressed film."""
-    film = Dataset()
-    film.file_meta = FileMetaDataset()
-    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    film.file_meta.MediaStorageSOPClassUID = DigitalMammographyXRayImageStorageForPresentation
-    film.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
-    film.SOPClassUID, film.SOPInstanceUID = film.file_meta.MediaStorageSOPClassUID, "1.2.3"
-    film.PatientName = "Doe^Jane"
-    film.Rows, film.Columns = values.shape
-    film.SamplesPerPixel, film.PixelRepresentation, film.PhotometricInterpretation = 1, 0, photometric
-    film.BitsAllocated = 8 * values.itemsize
-    film.BitsStored, film.HighBit = depth, depth - 1
-    film.PixelData = values.tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    film.save_as(path, enforce_file_format=True)
-    return path
-
-
-RAMP = np.arange(48, dtype=np.uint16).reshape(6, 8)
-
-
-def test_dicom_keeps_its_values(tmp_path: Path) -> None:
-    path = dicom(tmp_path / "a.dcm", RAMP * 85)
-    picture = film_at(path)
-    assert film_size(path) == (6, 8)
-    assert np.array_equal(picture.pixels[0], (RAMP * 85 / 4095).astype(np.float32))
-    assert not picture.pixels.flags.writeable
-    assert np.array_equal(film_mask(path), RAMP > 0)
-
-
-def test_monochrome1_is_inverted(tmp_path: Path) -> None:
-    picture = film_at(dicom(tmp_path / "a.dcm", RAMP * 85, photometric="MONOCHROME1"))
-    assert np.allclose(picture.pixels[0], 1 - RAMP * 85 / 4095)
-    assert "inverted" in picture.notes[1]
-
-
-@pytest.mark.parametrize("keep", [0, 10, 200, -1])
-def test_a_damaged_dicom_is_told_without_its_patient(tmp_path: Path, keep: int) -> None:
-    path = dicom(tmp_path / "a.dcm", RAMP)
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ImageError) as caught:
-        film_at(path)
-    assert "Doe" not in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_films_of_other_makers(shared_data: Path) -> None:
-    folder = shared_data / "dicom"
-    assert film_at(folder / "notzaki_MG.dcm").pixels.shape == (1, *film_size(folder / "notzaki_MG.dcm"))
-    with pytest.raises(ImageError, match="uncompressed"):
-        film_at(folder / "dcm01.DCM")  # JPEG Lossless
-
+from tests.data.sources.writing import RAMP, dicom, grey, save, text
 
 MIAS = (
     "file,ref,tissue,abnormality,severity,x,y_bottom_origin,y_image,radius\n"
