@@ -6,7 +6,6 @@ codec, it does here; what comes out is JSON and numbers, which cannot be made to
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -14,14 +13,21 @@ import resource
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 GRACE = 5
 """Seconds beyond the asker's patience; after them this process has lost its asker, and ends."""
 
+READY = b"ready\n"
 
-def serve(source: BinaryIO, sink: BinaryIO, seconds: float) -> None:
+Answer = Callable[[dict[str, Any]], tuple[dict[str, Any], bytes]]
+
+
+def serve(source: BinaryIO, sink: BinaryIO, seconds: float, answer: Answer) -> None:
     """Answers until there are no more questions."""
+    sink.write(READY)
+    sink.flush()
     for line in source:
         signal.alarm(int(seconds) + GRACE)
         told, blob = answer(json.loads(line))
@@ -29,65 +35,6 @@ def serve(source: BinaryIO, sink: BinaryIO, seconds: float) -> None:
         sink.write(blob)
         sink.flush()
         signal.alarm(0)
-
-
-def answer(asked: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """What to say, and the bytes that follow; an error is its type and its text."""
-    from explain_core.errors import FilmError, FilmTooLarge
-
-    try:
-        return _answer(asked)
-    except FilmError as error:
-        return {"error": type(error).__name__, "text": str(error)}, b""
-    except MemoryError:
-        text = "The film needs more memory than the decoder may have: export it smaller, or raise the limit."
-        return {"error": FilmTooLarge.__name__, "text": text}, b""
-    except RecursionError:
-        text = "The header is damaged: its sequences lie too deep in each other; copy the file again."
-        return {"error": "DamagedFilm", "text": text}, b""
-    except Exception as error:  # a header can be wrong in ways that nobody foresaw
-        text = f"The file is damaged ({type(error).__name__}): copy it again."
-        return {"error": "DamagedFilm", "text": text}, b""
-
-
-def _answer(asked: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    from explain_core.dicom.deidentify import deidentified
-    from explain_core.dicom.facts import facts_of
-    from explain_core.dicom.film import facts_record
-    from explain_core.dicom.header import layout, opened
-    from explain_core.dicom.pixels import stored_values
-
-    data = _read(asked["path"])
-    found = opened(data)
-    made = layout(found)
-    told = {
-        "facts": facts_record(facts_of(found, made)),
-        "shape": [made.rows, made.columns],
-        "dtype": made.dtype,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "offset": 0,
-    }
-    if not asked.get("pixels", True):
-        return told, b""
-    stored = stored_values(found, made)
-    if "key" not in asked:
-        return told, stored.tobytes()
-    rid = deidentified(found, made, bytes.fromhex(asked["key"]))
-    return {**told, "removed": rid.removed, "identity": rid.identity, "offset": len(rid.header)}, rid.file(stored)
-
-
-def _read(path: str) -> bytes:
-    from explain_core.dicom.header import MAX_BYTES
-    from explain_core.errors import FilmError, FilmTooLarge
-
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a name that is no valid text arrives as it was
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise FilmError(f"The film cannot be read ({error.strerror}): check that the file is there.") from None
-    if len(data) > MAX_BYTES:
-        raise FilmTooLarge(f"The file is larger than {MAX_BYTES >> 20} MiB: export the film compressed, or smaller.")
-    return data
 
 
 def main() -> None:
@@ -98,10 +45,12 @@ def main() -> None:
     logging.disable()
     from pydicom import config
 
+    from explain_core.dicom.answers import answer  # within the bounds
+
     config.settings.reading_validation_mode = config.IGNORE
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a codec that prints does not garble the answers
-    serve(sys.stdin.buffer, sink, seconds)
+    serve(sys.stdin.buffer, sink, seconds, answer)
 
 
 if __name__ == "__main__":

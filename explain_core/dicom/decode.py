@@ -18,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 
 from explain_core import errors
+from explain_core.dicom.child import READY
 from explain_core.dicom.film import Facts, Film, facts_from
 from explain_core.errors import DamagedFilm, FilmError, FilmTooSlow
 
@@ -96,12 +97,13 @@ class Decoder:
             except (EOFError, BrokenPipeError):
                 self.close()
                 raise DamagedFilm("The file makes the decoder fail: it is damaged; copy it again.") from None
-            except BaseException as error:
+            except TimeoutError:
                 self.close()
-                if isinstance(error, TimeoutError):
-                    raise FilmTooSlow(
-                        f"Not decoded within {self.seconds:g} s: the file is damaged or very large; copy it again."
-                    ) from None
+                raise FilmTooSlow(
+                    f"Not decoded within {self.seconds:g} s: the file is damaged or very large; copy it again."
+                ) from None
+            except BaseException:  # interrupted in the middle of an answer
+                self.close()
                 raise
         if "error" in told:
             kind = getattr(errors, told["error"], FilmError)
@@ -110,7 +112,7 @@ class Decoder:
 
     def _started(self) -> subprocess.Popen[bytes]:
         one = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}  # threads reserve address space
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "explain_core.dicom.child", str(self.memory), str(self.seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -118,6 +120,14 @@ class Decoder:
             cwd="/",
             env={"PATH": os.defpath, "PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1", **one},
         )
+        assert process.stdout is not None
+        if process.stdout.readline() != READY:
+            process.kill()
+            process.communicate()
+            raise FilmError(
+                f"The decoder does not start within {self.memory >> 20} MiB of memory: allow more, or install again."
+            )
+        return process
 
 
 _shared: dict[int, Decoder] = {}

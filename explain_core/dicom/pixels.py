@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.pixels.decoders import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from explain_core.dicom.film import Stored
