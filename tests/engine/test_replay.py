@@ -53,7 +53,7 @@ def test_sixteen_threads_get_what_one_would(tiny: Classifier, pictures: list[Flo
     flags, random = [p.requires_grad for p in model.parameters()], torch.get_rng_state()
     with Engine("cpu") as engine:
         asked = Bench(engine, engine.add("tiny", model), model, Walk(), Walk(), Glance(), Clock())
-        questions = [(asked.job(m, p, rho=0.05), p) for p in pictures[:4] for m in METHODS]
+        questions = [(asked.job(m, p, rho=0.05, steps=15), p) for p in pictures[:4] for m in METHODS]
         alone = [engine.replay([question])[0] for question in questions]
         with ThreadPoolExecutor(16) as pool:
             threaded = list(pool.map(lambda question: engine.submit(*question).result(PATIENCE), questions))
@@ -73,7 +73,7 @@ def test_sixteen_threads_get_what_one_would(tiny: Classifier, pictures: list[Flo
 
 
 def test_what_sixteen_threads_got_can_be_replayed_to_the_bit(bench: Bench, pictures: list[Floats]) -> None:
-    questions = [(bench.job(m, p, rho=0.05), p) for p in pictures[:4] for m in METHODS]
+    questions = [(bench.job(m, p, rho=0.05, steps=15), p) for p in pictures[:4] for m in METHODS]
     with ThreadPoolExecutor(16) as pool:
         tickets = list(pool.map(lambda question: bench.engine.submit(*question), questions))
     by_key = {ticket.job.key: (ticket.job, pixels) for ticket, (_, pixels) in zip(tickets, questions, strict=True)}

@@ -19,6 +19,7 @@ from explain_core.types import Explanation, Passes, Question, Step, Working
 
 PATIENCE = 60
 """Seconds until a test gives up on a thread that hangs; none waits that long when all is well."""
+SAMPLES = 15
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ class Bench:
 
     def job(self, method: str, picture: Floats, *, target: int = 1, rho: float | None = None, steps: int = 40) -> Job:
         schema = self.engine.methods[method].params
-        params = schema.build({"steps": steps} if any(knob.name == "steps" for knob in knobs(schema)) else {})
+        few = {"steps": steps, "samples": SAMPLES}
+        params = schema.build({knob.name: few[knob.name] for knob in knobs(schema) if knob.name in few})
         return Job(self.card.spec, self.card.sha256, method, image_key(picture), target, params, rho)
 
     def questions(
