@@ -20,6 +20,7 @@ from explain_core.engine.lending import lend
 from explain_core.engine.library import Held
 from explain_core.errors import CannotExplain, MethodError, ModelError, ParamError, RhoscopeError
 from explain_core.methods.base import Method
+from explain_core.params import fingerprint
 from explain_core.records import Answer, Floats
 from explain_core.types import Drop, Explanation, Images, Question, Step, Working
 
@@ -84,12 +85,13 @@ def make_row(held: Held, methods: Mapping[str, Method], job: Job, pixels: Pixels
     pixels = check_pixels(pixels)
     held.model.check_images(pixels.shape)
     job = replace(job, target=target, rho=rho_for(method, job.rho), version=method.version)
+    group = job.group(pixels.shape, str(pixels.dtype))
     return Row(
         job=job,
         pixels=pixels,
         held=held,
         method=method,
-        group=job.group(pixels.shape, str(pixels.dtype)),
+        group=fingerprint(group, job.image) if held.model.standardise else group,  # its pictures' constants are shared
         cost=method.cost(job.params),
         nbytes=int(pixels.size * (3 * held.density + held.dtype.itemsize * method.memory(job.params))),
         priority=priority,
@@ -161,7 +163,9 @@ class Run:
         """Up to the next step; the explanation when the method has returned."""
         try:
             if self._working is None:
-                self._working = self._method.run(self._held.model, self._question(), self.rows[0].job.params)
+                question = self._question()
+                model = self._held.model.about(question.images[:1])  # where it matters, all rows are of one picture
+                self._working = self._method.run(model, question, self.rows[0].job.params)
                 step = next(self._working)
             else:
                 drop = self._leaving()

@@ -77,7 +77,7 @@ def facts(entry: Registered, told: Described) -> dict[str, str]:
         "Classes": ", ".join(how.classes),
         "Output": how.kind,
         "Input": f"{size}, {'grey' if how.channels == 1 else 'colour'}",
-        "Mean, deviation": f"{_numbers(how.mean)}; {_numbers(how.std)}",
+        "Mean, deviation": "each picture's own" if how.standardise else f"{_numbers(how.mean)}; {_numbers(how.std)}",
         "Figures": figures(card.metrics, most=None),
         "Trained on": card.data or "not known",
         "Data's SHA-256": _halves(card.data_sha256) or "not known",

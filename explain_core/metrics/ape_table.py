@@ -82,6 +82,7 @@ def area_and_outline(mask: NDArray[np.bool_]) -> tuple[float, float]:
 def beliefs(model: Classifier, answer: Answer, thresholds: Sequence[float]) -> list[float]:
     """The class's probability with the reference shown from each threshold on."""
     x, saliency = as_input(model, answer.input), torch.tensor(answer.saliency).to(model.mean.device)
+    model = model.about(x[None])
     method = MeaningfulPerturbationParams.build(dict(answer.provenance.params))
     reference = reference_of(model, x[None], method)[0]
     pictures = (torch.where(saliency >= threshold, reference, x) for threshold in thresholds)

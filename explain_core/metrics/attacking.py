@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -44,18 +44,23 @@ def by_size(cases: Sequence[Case]) -> Mapping[tuple[int, ...], list[int]]:
 def attacked(
     subject: Subject, cases: Sequence[Case], attack: Attack, params: Params, rho: float | None = None
 ) -> list[Trial]:
-    """One trial a case, in order; cases of one size are attacked together, on their labels."""
+    """One trial a case, in order; cases of one size are attacked together, on their labels.
+
+    Where each picture is standardised by itself, one at a time.
+    """
     trials: dict[int, Trial] = {}
-    for indices in by_size(cases).values():
+    alone = subject.model.standardise
+    for indices in [[index] for index in range(len(cases))] if alone else by_size(cases).values():
         found = together(subject, [cases[index] for index in indices], attack, params, rho)
         trials |= zip(indices, found, strict=True)
     return [trials[index] for index in range(len(cases))]
 
 
 def together(subject: Subject, cases: Sequence[Case], attack: Attack, params: Params, rho: float | None) -> list[Trial]:
-    """Cases of one size as one batch."""
+    """Cases of one size as one batch; one case, where each picture is standardised by itself."""
     images = torch.from_numpy(np.stack([case.pixels for case in cases])).to(subject.model.mean)
     labels = torch.tensor([case.label for case in cases], device=images.device)
+    subject = replace(subject, model=subject.model.about(images))
     bound = None if rho is None else images.new_full((len(cases),), rho)
     question = Question(images, labels, bound, subject.seed, tuple(case.name for case in cases))
     found = driven(subject, question, attack, params)

@@ -62,9 +62,10 @@ def measure(inserting: bool, subject: Subject, cases: Sequence[Case], params: De
     answers = subject.ask([case.pixels for case in cases], targets)
     for case, target, answer in zip(cases, targets, answers, strict=True):
         x = as_input(subject.model, case.pixels)
-        empty = baseline(subject.model, x, params.baseline)
+        model = subject.model.about(x[None])
+        empty = baseline(model, x, params.baseline)
         start, end = (empty, x) if inserting else (x, empty)
-        yield walked(subject.model, start, end, answer.saliency, target, params.step)
+        yield walked(model, start, end, answer.saliency, target, params.step)
 
 
 def walked(model: Classifier, start: Tensor, end: Tensor, saliency: Floats, target: int, step: int | None) -> Reading:

@@ -45,7 +45,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Handling:
-    """How pixels go in and what comes out, as in a Classifier and its InputSpec."""
+    """How pixels go in and what comes out, as in a Classifier and its InputSpec; older cards have no `standardise`."""
 
     classes: tuple[str, ...]
     kind: str
@@ -55,6 +55,7 @@ class Handling:
     smallest: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    standardise: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,14 @@ class Reader:
             smallest=self._side("smallest", self.get("smallest", int)),
             mean=self._numbers("mean"),
             std=self._numbers("std"),
+            standardise=self._switch("standardise"),
         )
+
+    def _switch(self, name: str) -> bool:
+        value = self.values.get(name, False)
+        if not isinstance(value, bool):
+            raise self.fault(name, "true or false is needed")
+        return value
 
     def _size(self) -> tuple[int, int] | None:
         if self.values.get("size") is None:

@@ -9,6 +9,10 @@ output is declared, never guessed: it decides what a probability, a margin and a
     binary    (n, 1), one logit z     shown as two classes with logits (−z/2, z/2), then as softmax
 
 Cross-entropy is softplus(−log-odds) for every kind.
+
+A network may want each picture standardised by its own mean and deviation (AE §III-I4).  These are constants of the
+picture before anything was done to it: whoever changes a picture asks `model.about(picture)` of it, which has them
+as its mean and deviation.  A picture that is shown to the model itself is taken as it is, unchanged.
 """
 
 from __future__ import annotations
@@ -44,6 +48,10 @@ class InputSpec:
     smallest: int = 1
 
 
+FLATTEST = 1 / 255
+"""The least deviation that a picture is divided by: one of 256 levels."""
+
+
 class Classifier(nn.Module):
     """A network with its normalisation, class names, input handling and kind of output.
 
@@ -53,6 +61,7 @@ class Classifier(nn.Module):
         mean, std: per channel, of pixels in [0, 1].
         classes: one name per class; two for kind `binary` (negative, positive).
         spec: the text by which the model was asked for, shown and recorded.
+        standardise: each picture is normalised by its own mean and deviation, not by `mean` and `std`.
 
     Raises ModelError where these do not fit together.
     """
@@ -70,6 +79,7 @@ class Classifier(nn.Module):
         mean: Sequence[float] = (0.0,),
         std: Sequence[float] = (1.0,),
         spec: str = "",
+        standardise: bool = False,
     ) -> None:
         super().__init__()
         if kind not in get_args(Kind):
@@ -90,12 +100,26 @@ class Classifier(nn.Module):
         self.kind: Kind = kind
         self.input = input
         self.spec = spec
+        self.standardise = standardise
         self.register_buffer("mean", torch.tensor(list(mean)).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(list(std)).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, x: Images) -> Logits:
         """Logits (n, v) of pixels in [0, 1]."""
-        return self.present(self.net((x - self.mean) / self.std))
+        mean, std = standards(x) if self.standardise else (self.mean, self.std)
+        return self.present(self.net((x - mean) / std))
+
+    def about(self, pictures: Images) -> Classifier:
+        """The same network for what becomes of these pictures (n, c, h, w), row by row, or of one.
+
+        Their means and deviations are its own, (n, 1, 1, 1), for good; itself where pictures do not have any.
+        """
+        if not self.standardise:
+            return self
+        found = Classifier(self.net, classes=self.classes, kind=self.kind, input=self.input, spec=self.spec)
+        found.mean, found.std = standards(pictures)
+        found.training = self.training
+        return found
 
     def present(self, y: Tensor) -> Logits:
         """The network's output as one row of logits a picture."""
@@ -164,9 +188,18 @@ class Classifier(nn.Module):
         for name, tensor in sorted(self.net.state_dict().items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        handling = (self.mean.flatten().tolist(), self.std.flatten().tolist(), self.kind, asdict(self.input))
+        normalisation = (self.mean.flatten().tolist(), self.std.flatten().tolist())
+        handling = (*(("each",) if self.standardise else normalisation), self.kind, asdict(self.input))
         digest.update(fingerprint(str(self.net), handling).encode())
         return digest.hexdigest()
+
+
+@torch.no_grad()
+def standards(pictures: Images) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each picture over all its values, (n, 1, 1, 1); constants, whatever depends on them."""
+    flat = pictures.double().flatten(1)
+    mean, std = flat.mean(1), flat.std(1, correction=0).clamp_min(FLATTEST)
+    return mean.to(pictures).view(-1, 1, 1, 1), std.to(pictures).view(-1, 1, 1, 1)
 
 
 def pick(logits: Logits, target: Labels) -> PerRow:

@@ -41,6 +41,7 @@ def write_trained(folder: Path, model: Classifier, card: Card) -> Described:
         smallest=model.input.smallest,
         mean=tuple(model.mean.flatten().tolist()),
         std=tuple(model.std.flatten().tolist()),
+        standardise=model.standardise,
     )
     sha256 = model.sha256()
     if classifier_of(str(folder), card, handling, tensors).sha256() != sha256:
@@ -88,6 +89,7 @@ def classifier_of(source: str, card: Card, handling: Handling, tensors: Tensors)
             input=InputSpec(handling.channels, handling.size, handling.resize, handling.smallest),
             mean=handling.mean,
             std=handling.std,
+            standardise=handling.standardise,
         )
     except RhoscopeError as error:
         raise WeightsError(f"{source}: its card describes no network ({error})") from None

@@ -30,7 +30,8 @@ class Batch:
 
     `pixels` (n, c, h, w), in [0, 1] until noise or an attack says otherwise; `labels` (n,) class indices, or
     (n, v) zeros and ones where a picture may have several classes; `index` the pictures' places in the training
-    set; `factor` (n, c, h, w) multiplies the *normalised* input (noise modulation).
+    set; `factor` (n, c, h, w) multiplies the *normalised* input (noise modulation); `original` the pixels before
+    noise or an attack, None where there was neither.
     """
 
     pixels: Images
@@ -39,13 +40,23 @@ class Batch:
     epoch: int = 0
     seed: int = 0
     factor: Tensor | None = None
+    original: Images | None = None
 
     def __len__(self) -> int:
         return len(self.index)
 
     def showing(self, pixels: Images) -> Self:
-        """The same pictures with other pixels."""
+        """Other pictures in their place, such as parts of them."""
         return replace(self, pixels=pixels)
+
+    def perturbed(self, pixels: Images) -> Self:
+        """The same pictures with noise or an attack upon them."""
+        return replace(self, pixels=pixels, original=self.unperturbed)
+
+    @property
+    def unperturbed(self) -> Images:
+        """(n, c, h, w) before noise or an attack; of these a picture's own mean and deviation are."""
+        return self.pixels if self.original is None else self.original
 
     def generators(self, purpose: str) -> list[torch.Generator]:
         """One for each picture."""
@@ -78,7 +89,8 @@ class Seen:
 
 def forward(model: Classifier, batch: Batch) -> Tensor:
     """Logits of a batch, whose factor multiplies what the network gets after its normalisation."""
-    normalised = (batch.pixels - model.mean) / model.std
+    shown = model.about(batch.unperturbed)
+    normalised = (batch.pixels - shown.mean) / shown.std
     return model.present(model.net(normalised if batch.factor is None else normalised * batch.factor))
 
 

@@ -32,7 +32,9 @@ class InputParams(Params):
         str, Pattern(r".*", "names with commas between them"), "Names of the classes, in order; empty: the data's own."
     ] = ""
     normalise: Annotated[
-        str, Choice(("data", "none")), "Whether pixels are shifted and scaled by the training set's mean and deviation."
+        str,
+        Choice(("data", "picture", "none")),
+        "Pixels are shifted and scaled by mean and deviation: the training set's, each picture's own, or not at all.",
     ] = "data"
 
     def __post_init__(self) -> None:

@@ -132,7 +132,10 @@ def network(recipe: Recipe, pictures: Pictures, device: torch.device) -> Classif
     free = recipe.input.any_size and not row.fixed
     input = InputSpec(recipe.input.channels, None if free else size, recipe.input.resize, row.smallest)
     spec = f"{recipe.architecture} ({recipe.title})"
-    return Classifier(net, classes=names, kind=kind, input=input, mean=mean, std=std, spec=spec).to(device)
+    each = recipe.input.normalise == "picture" and not row.normalisation
+    return Classifier(net, classes=names, kind=kind, input=input, mean=mean, std=std, spec=spec, standardise=each).to(
+        device
+    )
 
 
 def _go_on_from(start: Classifier, model: Classifier) -> None:
@@ -143,6 +146,8 @@ def _go_on_from(start: Classifier, model: Classifier) -> None:
         raise TrainingError(
             f"{start.spec} has other weights than the recipe's network: give its own recipe, or start from scratch."
         ) from None
+    if start.standardise != model.standardise:
+        raise TrainingError(f"{start.spec} has another normalisation than the recipe: change input.normalise.")
     model.mean.copy_(start.mean)
     model.std.copy_(start.std)
 

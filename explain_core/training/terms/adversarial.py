@@ -26,7 +26,7 @@ from explain_core.descent.projections import box, per_row
 from explain_core.descent.rules import Rule, chain, pull_back_when, ramp_down, scaled, signed, unit_rms
 from explain_core.descent.view import Rows
 from explain_core.engine.lending import lend
-from explain_core.errors import DataError
+from explain_core.errors import DataError, ParamError
 from explain_core.models.classifier import Classifier
 from explain_core.params import Choice, Params, Range
 from explain_core.training.batch import Batch
@@ -52,6 +52,11 @@ class AdversarialParams(Params):
 
 class Adversarial(Term):
     def __init__(self, params: AdversarialParams, setting: Setting) -> None:
+        if setting.model.standardise and params.batch_norm == "train":
+            raise ParamError(
+                "batch_norm = 'train': pictures that are standardised by themselves are attacked one at a time, "
+                "which has no batch statistics; choose eval."
+            )
         self.params = params
 
     def prepare(self, batch: Batch, model: Classifier) -> Batch:
@@ -63,8 +68,14 @@ class Adversarial(Term):
             return batch
         with lent(model, self.params.batch_norm):
             rows = self.rows(batch, chosen)
-            attacked = ATTACKED[self.params.attack](model, rows, self.params)
-        return batch.showing(batch.pixels.index_copy(0, chosen, attacked))
+            attacked = self.attacked(model, rows, batch.unperturbed[chosen])
+        return batch.perturbed(batch.pixels.index_copy(0, chosen, attacked))
+
+    def attacked(self, model: Classifier, rows: Rows, originals: Images) -> Images:
+        """All rows together; one at a time where each picture is standardised by itself."""
+        attack, each = ATTACKED[self.params.attack], torch.arange(len(rows), device=rows.x.device)
+        parts = each.view(-1, 1 if model.standardise else len(rows)).unbind()
+        return torch.cat([attack(model.about(originals[part]), rows.take(part), self.params) for part in parts])
 
     def rows(self, batch: Batch, chosen: torch.Tensor) -> Rows:
         x = batch.pixels[chosen]

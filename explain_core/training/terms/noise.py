@@ -63,7 +63,7 @@ class GaussianNoise(Term):
 
     def prepare(self, batch: Batch, model: Classifier) -> Batch:
         noise = drawn(batch, _gaussian, "gaussian-noise")
-        return batch.showing(batch.pixels + self.sigma * noise)
+        return batch.perturbed(batch.pixels + self.sigma * noise)
 
 
 @dataclass(frozen=True)
