@@ -72,6 +72,7 @@ def network(**handling: Any) -> Classifier:
             nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(),
             nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3),
         )  # fmt: skip
+        net[-1].weight.data *= 30  # type: ignore[union-attr, operator]  # decisions that a small change moves
     input = InputSpec(1, (SIDE, SIDE))
     return Classifier(net, classes=tuple("abc"), kind="softmax", input=input, spec="net", **handling).eval()
 
@@ -130,19 +131,25 @@ def test_gradients_hold_the_constants_constant() -> None:
 def test_answers_are_those_of_the_twin(name: str) -> None:
     """Asked together, at two ρ where there is one; attacks and clipping in pixels."""
     stack = pictures()
-    rho = [0.02, 0.05] if METHODS[name].rho != "none" else None
+    rho = [0.05, 0.2] if METHODS[name].rho != "none" else None
     together = explain(own(), stack, name, target=1, rho=rho, **METHODS_TRIED[name])
     each = len(together) // len(stack)
     for place, picture in enumerate(stack):
         wanted = explain(twin(picture), picture, name, target=1, rho=rho, **METHODS_TRIED[name])
         for ours, theirs in zip(together[place * each : (place + 1) * each], wanted, strict=True):
-            np.testing.assert_allclose(ours.before, theirs.before, rtol=1e-5, atol=1e-6)
-            np.testing.assert_allclose(ours.saliency, theirs.saliency, rtol=1e-3, atol=1e-4)
-            if theirs.perturbed is not None:
-                assert ours.perturbed is not None
-                assert ours.after is not None
-                np.testing.assert_allclose(ours.perturbed, theirs.perturbed, rtol=1e-3, atol=1e-4)
-                np.testing.assert_allclose(ours.after, theirs.after, rtol=1e-3, atol=1e-4)
+            close(ours.before, theirs.before)
+            close(ours.saliency, theirs.saliency)
+            assert (ours.perturbed is None) == (theirs.perturbed is None)
+            if ours.perturbed is not None:
+                close(ours.perturbed, theirs.perturbed)
+                close(ours.after, theirs.after)
+
+
+def close(ours: Floats | None, theirs: Floats | None) -> None:
+    """To a thousandth of the largest value."""
+    assert ours is not None
+    assert theirs is not None
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3 * float(np.abs(theirs).max()))
 
 
 @pytest.mark.parametrize(
