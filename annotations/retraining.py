@@ -186,6 +186,8 @@ def _told(one: Settled) -> dict[str, Any]:
 
 def _check(row: CampaignRow, question: Question, answers: Sequence[Settled], rule: str) -> None:
     """Raises InputError where there would be nothing to train on."""
+    if "adversarial" not in dict(question.pictures):
+        raise InputError(f"{row.name} asks {question.name!r}, about explanations: take one about changed pictures.")
     if not any(one.answer == question.accepted for one in answers):
         counts = Counter(one.answer for one in answers)
         told = ", ".join(f"{count} {answer}" for answer, count in sorted(counts.items())) or "no answers yet"

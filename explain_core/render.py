@@ -92,9 +92,14 @@ def layer(saliency: Floats, scale: float) -> Picture:
 
 def overlay(answer: Answer, opacity: float = 0.7) -> Picture:
     """The map over the input; `opacity` in [0, 1] is that of the strongest pixels."""
-    over = layer(answer.saliency, scale_of(answer.saliency)).astype(np.float32)
+    return laid_over(answer.input, answer.saliency, opacity)
+
+
+def laid_over(pixels: Floats, saliency: Floats, opacity: float = 0.7) -> Picture:
+    """A map over a picture of its size."""
+    over = layer(saliency, scale_of(saliency)).astype(np.float32)
     alpha = over[..., 3:] / 255 * opacity
-    mixed = picture(answer.input) * (1 - alpha) + over[..., :3] * alpha
+    mixed = picture(pixels) * (1 - alpha) + over[..., :3] * alpha
     return np.round(mixed).astype(np.uint8)
 
 

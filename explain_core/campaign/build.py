@@ -7,10 +7,12 @@ tells how carefully people look.
     FOLDER/bundle/             bundle.json, pictures/*.png, examples.safetensors
 
 One process at a time is at work in a folder.  Asked again there, a build goes on where it was, and one that is done
-is left as it is.  Among the items are *gold* ones, whose answer is known:
-*unchanged*, noise that nobody can see; *no longer the original class*, the picture of another class; and *repeats* of
-items, somewhere after them.  *Practice* items, which are never asked, also show half of both, which is *unsure*; they
-are made of other pictures than gold items, as long as there are enough.  Every order is drawn with the seed.
+is left as it is.  What is asked about explanations is made in explained.py.
+
+Among the items are *gold* ones, whose answer is known: *unchanged*, noise that nobody can see; *no longer the original
+class*, the picture of another class; and *repeats* of items, somewhere after them.  *Practice* items, which are never
+asked, also show half of both, which is *unsure*; they are made of other pictures than gold items, as long as there are
+enough.  Every order is drawn with the seed.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from explain_core.campaign.bundle import FILE, Example, Item, write_bundle
-from explain_core.campaign.params import CampaignParams
+from explain_core.campaign.bundle import FILE, Example, Explained, Item, write_bundle
+from explain_core.campaign.explained import explained, known, known_of_two, mark
+from explain_core.campaign.params import BETTER, RIGHT_THING, UNCHANGED, CampaignParams
 from explain_core.campaign.scores import scores_for
 from explain_core.campaign.strategies import Chosen, get_strategy, order
 from explain_core.data.sources import DataSet
@@ -41,11 +44,19 @@ from explain_core.metrics.base import Case
 from explain_core.records import Answer, Floats
 
 AT_ONCE = 16
-PRACTISED, KNOWN = ("unchanged", "changed", "unsure"), ("unchanged", "changed")
-"""Of practice and of gold items, by turns."""
+PRACTISED = {
+    UNCHANGED: ("unchanged", "changed", "unsure"),
+    RIGHT_THING: ("right", "misleading"),
+    BETTER: ("left", "right"),
+}
+KNOWN = {**PRACTISED, UNCHANGED: ("unchanged", "changed")}
+"""What practice items, and gold items, are by turns."""
 INVISIBLE = 0.004
 """RMS of the noise of a gold item that shows no change: one grey level of 255."""
 OnProgress = Callable[[float], None]
+Make = Callable[
+    [Held, Sequence[Case], Sequence[Chosen], CampaignParams, Path, OnProgress], Iterator[Example | Explained]
+]
 
 
 def build(
@@ -79,7 +90,8 @@ def _build(
 ) -> None:  # fmt: skip
     cases = _candidates(held, data)
     chosen = _chosen(held, cases, params, folder, beside)
-    examples = list(_examples(held, cases, chosen, params, folder, on_progress))
+    make: Make = _examples if params.question == UNCHANGED else explained
+    examples = list(make(held, cases, chosen, params, folder, on_progress))
     if len(examples) < params.items:
         raise DataError(
             f"{data.spec}: a sure wrong class was found for {len(examples)} of {len(cases)} pictures that the network "
@@ -87,7 +99,7 @@ def _build(
         )
     items = _in_order(examples, cases, held, params)
     name = asked["title"] or f"{held.card.spec} on {data.spec}"[:200]
-    write_bundle(folder / "bundle", items, question="unchanged", title=name, spec=asked)
+    write_bundle(folder / "bundle", items, question=params.question, title=name, spec=asked)
 
 
 def _candidates(held: Held, data: DataSet) -> list[Case]:
@@ -176,17 +188,15 @@ def _example(
     return Example(case.pixels, changed, held.card.classes[label], told)
 
 
-def _in_order(examples: Sequence[Example], cases: Sequence[Case], held: Held, params: CampaignParams) -> list[Item]:
+def _in_order(
+    examples: Sequence[Example | Explained], cases: Sequence[Case], held: Held, params: CampaignParams
+) -> list[Item]:
     """Practice first; then examples and gold items in an order of the seed, and repeats somewhere behind their own."""
     draw = np.random.default_rng([params.seed, 1])
-    places = chain.from_iterable(draw.permutation(len(cases)) for _ in count())
-    tried, known = (
-        [_known(truth, cases, cases[next(places)], held, draw) for truth in islice(cycle(truths), number)]
-        for truths, number in ((PRACTISED, params.practice), (KNOWN, round(params.gold * len(examples))))
-    )
+    tried, gold = _known(cases, held, params, round(params.gold * len(examples)), draw)
     asked = [Item(f"{number:05}", "ask", example) for number, example in enumerate(examples)]
     practice = [Item(f"practice-{number}", "practice", *one) for number, one in enumerate(tried)]
-    mixed: list[Item] = [*asked, *(Item(f"gold-{number:04}", "gold", *one) for number, one in enumerate(known))]
+    mixed: list[Item] = [*asked, *(Item(f"gold-{number:04}", "gold", *one) for number, one in enumerate(gold))]
     mixed = [mixed[place] for place in draw.permutation(len(mixed))]
     again = draw.permutation(len(asked))[: round(params.repeats * len(asked))]
     for number, place in enumerate(again):
@@ -197,7 +207,27 @@ def _in_order(examples: Sequence[Example], cases: Sequence[Case], held: Held, pa
     return [*practice, *mixed]
 
 
-def _known(truth: str, cases: Sequence[Case], case: Case, held: Held, draw: np.random.Generator) -> tuple[Example, str]:
+def _known(
+    cases: Sequence[Case], held: Held, params: CampaignParams, gold: int, draw: np.random.Generator
+) -> list[list[tuple[Example | Explained, str]]]:
+    """Practice and gold items with their answers, by turns, on pictures of their own as long as there are enough."""
+    usable = [case for case in cases if params.question == UNCHANGED or mark(case) is not None]
+    places = chain.from_iterable(draw.permutation(len(usable)) for _ in count())
+
+    def make(truth: str, case: Case) -> tuple[Example | Explained, str]:
+        if params.question == UNCHANGED:
+            return _changed(truth, cases, case, held, draw)
+        return (known_of_two if params.question == BETTER else known)(truth, case, held)
+
+    return [
+        [make(truth, usable[next(places)]) for truth in islice(cycle(truths), number if usable else 0)]
+        for truths, number in ((PRACTISED[params.question], params.practice), (KNOWN[params.question], gold))
+    ]
+
+
+def _changed(
+    truth: str, cases: Sequence[Case], case: Case, held: Held, draw: np.random.Generator
+) -> tuple[Example, str]:
     """A picture that nobody can see changed, one of another class in its place, or half of each: who knows?"""
     others = [other for other in cases if other.label != case.label and other.pixels.shape == case.pixels.shape]
     if truth == "unchanged" or not others:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from explain_core.campaign.bundle import EXAMPLES, FILE
+from explain_core.campaign.params import UNCHANGED
 from explain_core.engine.library import Held
 from explain_core.engine.predictions import predict
 from explain_core.errors import DataError, TargetError
@@ -47,9 +48,12 @@ def answers(folder: Path, held: Held, *, sure: float, error: float, seed: int) -
 def read_asked(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Floats]]:
     """A bundle's items of the kind `ask`, and their pixels by NAME.original and NAME.adversarial; raises DataError."""
     try:
-        items = [item for item in json.loads((folder / FILE).read_text("utf-8"))["items"] if item["kind"] == "ask"]
+        bundle = json.loads((folder / FILE).read_text("utf-8"))
     except (OSError, ValueError):
         raise DataError(f"{folder} is no campaign's bundle: give the folder that holds {FILE}.") from None
+    if bundle["question"] != UNCHANGED:
+        raise DataError(f"{folder} asks {bundle['question']!r}: networks answer about changed pictures alone.")
+    items = [item for item in bundle["items"] if item["kind"] == "ask"]
     try:
         return items, load_file(folder / EXAMPLES)
     except (OSError, SafetensorError) as fault:

@@ -106,6 +106,18 @@ def test_a_decision_that_cannot_be(
     assert audit.head(database) == before
 
 
+def test_answers_about_explanations_are_not_trained_on(
+    retrainings: Retrainings, queue: Queue, database: Database, tmp_path: Path
+) -> None:
+    folder = write_bundle(tmp_path / "maps", [item("a", question="right-thing")], question="right-thing")
+    Campaigns(database).create("maps", read_bundle(folder), by="ada", plan=Plan(1, 1))
+    task = queue.next("maps", "bob")
+    assert task is not None
+    queue.answer(task.token, "right", "k")
+    with pytest.raises(InputError, match="asks 'right-thing', about explanations: take one about changed pictures"):
+        retrainings.freeze("maps", {}, rule="majority", by="ada", out=tmp_path / "out")
+
+
 def test_a_freeze_holds_all_that_counts(
     retrainings: Retrainings, adjudications: Adjudications, database: Database, clock: Clock, tmp_path: Path
 ) -> None:
