@@ -108,7 +108,7 @@ def make_manifest(
     that cannot be read, OutputError where the workspace cannot be written.
     """
     check_name(name)
-    spec = TOGETHER.join(_absolute(part.strip()) for part in spec.split(TOGETHER))
+    spec = TOGETHER.join(in_full(part.strip()) for part in spec.split(TOGETHER))
     data = load_data(spec)
     items = tuple(_entries(data, pictures, on_progress))
     created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -244,16 +244,23 @@ def _damaged(path: Path, why: str) -> NoReturn:
     raise DataError(f"{where}, cannot be used: {why}; restore it from a backup, or make it again under another name.")
 
 
-def _absolute(spec: str) -> str:
-    """The spec with the path of a file or folder that is there in full, so that it can be read from anywhere."""
+def in_full(spec: str) -> str:
+    """The spec with the path of a file or folder that is there in full, so that it can be read from anywhere.
+
+    After a path and a comma there may be a number, as in `jsrt-crops:DIR,4`.
+    """
     form, colon, argument = spec.partition(":")
     if form == "manifest":
         raise DataError(f"{spec}: a manifest is made of the data themselves; give the spec that they are read by.")
+    before, _, _ = argument.rpartition(",")
     try:
-        path = Path(argument).expanduser()
-        return f"{form}:{path.absolute()}" if colon and argument and path.exists() else spec
+        for text in (argument, "" if before.isdecimal() else before):
+            path = Path(text).expanduser()
+            if colon and text and path.exists():
+                return f"{form}:{path.absolute()}{argument[len(text) :]}"
     except (OSError, ValueError, RuntimeError):  # a text that no file can have as its name
-        return spec
+        pass
+    return spec
 
 
 def _some(names: tuple[str, ...], most: int) -> str:

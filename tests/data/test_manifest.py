@@ -11,7 +11,7 @@ from PIL import Image
 
 import explain_core.data.manifest
 from explain_core.data.images import image_key, read_picture
-from explain_core.data.manifest import Differences, Entry, find, make_manifest, verify, versions
+from explain_core.data.manifest import Differences, Entry, find, in_full, make_manifest, verify, versions
 from explain_core.data.sources import load_data
 from explain_core.errors import DataError, ParamError
 
@@ -50,6 +50,18 @@ def test_a_manifest_lists_every_item_once_and_is_read_back(folder: Path, home: P
     file = home / "data/leaves/1.json"
     assert file.stat().st_mode & 0o222 == 0
     assert {path.name for path in file.parent.iterdir()} <= {"1.json", ".lock"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "kept"),
+    [("jsrt-crops:films,4", "jsrt-crops:HERE/films,4"), ("folder:films", "folder:HERE/films"),
+     ("phantom:12,0", "phantom:12,0"), ("jsrt-crops:nowhere,4", "jsrt-crops:nowhere,4")],
+)  # fmt: skip
+def test_a_path_is_kept_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, kept: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("films", "12"):
+        (tmp_path / name).mkdir()
+    assert in_full(spec) == kept.replace("HERE", str(tmp_path))
 
 
 def test_the_same_is_the_same_version_and_a_change_the_next(folder: Path) -> None:
