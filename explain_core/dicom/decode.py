@@ -118,6 +118,7 @@ class Decoder:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd="/",
+            start_new_session=True,  # Ctrl-C is for the asker
             env={"PATH": os.defpath, "PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1", **one},
         )
         assert process.stdout is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,7 @@ from pydicom.valuerep import DSfloat
 
 from explain_core.dicom.film import Stored
 from explain_core.dicom.header import Layout
+from explain_core.dicom.pixels import described
 from explain_core.dicom.profile import METHODS, PROFILE, WRITTEN, Rule
 from explain_core.dicom.secret import keyed
 from explain_core.dicom.views import MODIFIER_OF, VIEW_OF
@@ -70,7 +72,7 @@ def deidentified(found: Dataset, layout: Layout, key: bytes) -> Rid:
     person, removed = Person(found, key), Counter[str]()
     new = _cleaned(found, PROFILE, person, removed)
     _ensure(new, found, person)
-    for name, value in _described(found, layout).items():
+    for name, value in described(found, layout).items():
         setattr(new, name, value)
     return Rid(_header(new, layout), _identity(new, found, person), dict(sorted(removed.items())))
 
@@ -183,18 +185,7 @@ def _code(value: str, meaning: str) -> Dataset:
 
 
 def _fingerprint(found: Dataset) -> str:
-    import hashlib
-
     return hashlib.sha256(found["PixelData"].value).hexdigest()
-
-
-def _described(found: Dataset, layout: Layout) -> dict[str, Any]:
-    return {
-        "Rows": layout.rows, "Columns": layout.columns, "SamplesPerPixel": 1,
-        "PhotometricInterpretation": str(found.PhotometricInterpretation),
-        "BitsAllocated": layout.allocated, "BitsStored": layout.bits, "HighBit": layout.bits - 1,
-        "PixelRepresentation": int(layout.signed),
-    }  # fmt: skip
 
 
 def _header(new: Dataset, layout: Layout) -> bytes:

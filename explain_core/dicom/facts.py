@@ -110,7 +110,7 @@ def _lut(item: Dataset, signed: bool) -> Lut | None:
     else:
         data = np.asarray(raw, np.int64).ravel()[:count]
     bits = bits if 8 <= bits <= 16 else 16
-    if len(data) < min(count, 2) or len(data) != count or data.min() < 0 or data.max() >= 1 << 16:
+    if len(data) < 2 or len(data) != count or data.min() < 0 or data.max() >= 1 << 16:
         return None
     first = first - (1 << 16) if signed and first >= 1 << 15 else first
     explanation = next(iter(_texts(item, "LUTExplanation")), "").upper()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from pydicom import Dataset
+from pydicom import Dataset, FileMetaDataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
@@ -26,7 +28,7 @@ def stored_values(found: Dataset, layout: Layout) -> Stored:
         how = f"pip install 'rhoscope{extra}'" if extra else f"pip install {plugin}"
         raise UnsupportedFilm(f"{UID(layout.syntax).name} needs {plugin}, which is not installed: {how}.")
     try:
-        values, _ = decoder.as_array(found, raw=True, decoding_plugin=plugin)
+        values, _ = decoder.as_array(_bare(found, layout), raw=True, decoding_plugin=plugin)
     except MemoryError:
         raise
     except Exception as error:  # decoders raise whatever damaged data make them trip over
@@ -37,6 +39,27 @@ def stored_values(found: Dataset, layout: Layout) -> Stored:
             f"The header says {layout.columns} × {layout.rows} pixels, and the data hold {values.shape}: copy it again."
         )
     return _in_bits(np.asarray(values), layout)
+
+
+def _bare(found: Dataset, layout: Layout) -> Dataset:
+    """What the decoder needs and nothing else, so that nothing else can trip it."""
+    bare = Dataset()
+    bare.file_meta = FileMetaDataset()
+    bare.file_meta.TransferSyntaxUID = UID(layout.syntax)
+    for name, value in described(found, layout).items():
+        setattr(bare, name, value)
+    bare.add(found["PixelData"])
+    return bare
+
+
+def described(found: Dataset, layout: Layout) -> dict[str, Any]:
+    """The image pixel module but for the pixels."""
+    return {
+        "Rows": layout.rows, "Columns": layout.columns, "SamplesPerPixel": 1,
+        "PhotometricInterpretation": str(found.PhotometricInterpretation),
+        "BitsAllocated": layout.allocated, "BitsStored": layout.bits, "HighBit": layout.bits - 1,
+        "PixelRepresentation": int(layout.signed),
+    }  # fmt: skip
 
 
 def _in_bits(values: Stored, layout: Layout) -> Stored:

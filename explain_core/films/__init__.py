@@ -1,0 +1,1 @@
+"""The workspace's films: imported without their patients, grouped into exams."""
