@@ -1,6 +1,6 @@
 """Rhoscope from a shell: `rhoscope app | explain | evaluate | table | attack | train | runs | worker | library |
-campaign | labels | backup | restore | methods | metrics | protocols | models | bench`.  The one place that knows both
-the table of runs and what can be run: RUNS.
+campaign | labels | dicom | backup | restore | methods | metrics | protocols | models | bench`.  The one place that
+knows both the table of runs and what can be run: RUNS.
 
 Everything that needs torch is imported where it is used, so that `rhoscope --help` is quick.
 What a user can cause ends in one line on stderr and exit code 2; anything else in one line and 1,
@@ -27,6 +27,7 @@ from explain_core import __version__
 from explain_core.campaign import commands as campaign
 from explain_core.errors import InputError, RhoscopeError
 from explain_core.evaluation import commands as evaluation
+from explain_core.films import commands as films
 from explain_core.library import commands as library
 from explain_core.retraining import commands as retraining
 from explain_core.runs import commands
@@ -62,6 +63,7 @@ shell.add_typer(training.shell)
 shell.add_typer(evaluation.shell)
 shell.add_typer(campaign.shell)
 shell.add_typer(retraining.shell)
+shell.add_typer(films.shell)
 
 
 def _library(context: typer.Context) -> None:
