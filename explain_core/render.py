@@ -128,19 +128,19 @@ def outlined(image: Picture, region: NDArray[np.bool_]) -> Picture:
     return np.where(border[..., None], np.array([255, 214, 0]), image).astype(np.uint8)
 
 
-def png(image: Picture) -> bytes:
-    """Lossless; larger than 768 pixels is reduced, which no panel could show anyway."""
+def png(image: Picture, largest: int | None = None) -> bytes:
+    """Lossless; reduced where a side is longer than `largest` pixels."""
     pillow = Image.fromarray(image)
-    if max(pillow.size) > LARGEST_SIDE:
-        pillow.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BOX)
+    if largest and max(pillow.size) > largest:
+        pillow.thumbnail((largest, largest), Image.Resampling.BOX)
     buffer = io.BytesIO()
     pillow.save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def png_uri(image: Picture) -> str:
-    """A PNG as a data URI, ready for an `img`."""
-    return "data:image/png;base64," + base64.b64encode(png(image)).decode()
+    """A PNG as a data URI, ready for an `img`; above 768 pixels it is reduced, as no panel could show more."""
+    return "data:image/png;base64," + base64.b64encode(png(image, LARGEST_SIDE)).decode()
 
 
 def shared_scale(maps: Sequence[Floats]) -> float:

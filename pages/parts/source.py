@@ -108,7 +108,7 @@ def show(chosen: Chosen) -> None:
         image = render.outlined(image, chosen.phantom.lesion)
     height, width = image.shape[:2]
     st.image(
-        render.png(image),
+        render.png(image, render.LARGEST_SIDE),
         width=max(1, min(WIDEST, TALLEST * width // height)),
         output_format="PNG",
         alt=chosen.description,

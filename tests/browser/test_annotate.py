@@ -149,6 +149,8 @@ def test_thirty_items_by_keys_alone(sit_down: Open, served: Served) -> None:
     print(f"key to next item: median {statistics.median(took):.0f} ms, largest {max(took):.0f} ms")
     answered(page, "1", ITEMS)
     expect(page.get_by_text("Nothing is left for you")).to_be_visible()
+    for act, shown in (("undo", True), ("instructions", True), ("skip", False), ("flag", False)):
+        expect(page.locator(f"[data-act={act}]")).to_be_visible(visible=shown)
     found = labels(served, "bob")
     counting = [label for label in found if label.counts]
     assert len({label.item for label in counting}) == len(counting) == ITEMS

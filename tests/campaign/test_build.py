@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 from annotations.bundle import Bundle, read_bundle
 from cli import RUNS, main
 from explain_core.campaign.build import INVISIBLE, build
+from explain_core.campaign.bundle import Example, Item, write_bundle
 from explain_core.campaign.params import CampaignParams
 from explain_core.campaign.strategies import STRATEGIES
 from explain_core.data.sources import load_data
@@ -82,6 +83,13 @@ def test_pictures_are_what_was_made_in_256_levels(bundle: Bundle) -> None:
     for side in ("original", "adversarial"):
         shown = np.asarray(Image.open(bundle.folder / item.pictures[side]).convert("L"), np.float32) / 255
         assert np.abs(shown - arrays[f"{item.name}.{side}"][0]).max() <= 0.5 / 255 + 1e-6
+
+
+def test_large_pictures_are_not_reduced_for_shapes_are_drawn_on_their_pixels(tmp_path: Path) -> None:
+    large = Example(np.zeros((1, 800, 900), np.float32), np.ones((1, 800, 900), np.float32), "cat", {})
+    write_bundle(tmp_path / "bundle", [Item("a", "ask", large)], question="unchanged", title="", spec={})
+    with Image.open(tmp_path / "bundle/pictures/a-adversarial.png") as found:
+        assert found.size == (900, 800)
 
 
 def test_gold_that_shows_no_change_shows_none(bundle: Bundle) -> None:

@@ -120,6 +120,7 @@ function build(root, find) {
 
 function show(root, find) {
   const { data, state } = root;
+  root.classList.toggle("rating-done", !data.task);
   hang(root, find);
   fit(root, find);
   if (data.serial !== state.serial) {
