@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from explain_core.dicom.deidentify import deidentified
 from explain_core.dicom.facts import facts_of
 from explain_core.dicom.film import facts_record
-from explain_core.dicom.header import MAX_BYTES, layout, opened
+from explain_core.dicom.header import layout, opened
+from explain_core.dicom.limits import MAX_BYTES
 from explain_core.dicom.pixels import stored_values
 from explain_core.errors import DamagedFilm, FilmError, FilmTooLarge
 
 
-def answer(asked: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+def answer(asked: dict[str, Any], allow: Callable[[float], None]) -> tuple[dict[str, Any], bytes]:
     """What to say, and the bytes that follow; an error is its type and its text.
+
+    `allow` is told how many megapixels there are, as soon as that is known: none for the header.
 
     `asked`: `path`; `pixels` False for the header alone; `key` in hexadecimal for a new file without the patient.
     """
     try:
-        return _found(asked)
+        return _found(asked, allow)
     except FilmError as error:
         told = error
     except MemoryError:
@@ -32,10 +36,12 @@ def answer(asked: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     return {"error": type(told).__name__, "text": str(told)}, b""
 
 
-def _found(asked: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+def _found(asked: dict[str, Any], allow: Callable[[float], None]) -> tuple[dict[str, Any], bytes]:
     data = _read(Path(asked["path"]))
+    allow(0)
     found = opened(data)
     made = layout(found)
+    allow(made.rows * made.columns / 1e6)
     told = {
         "facts": facts_record(facts_of(found, made)),
         "shape": [made.rows, made.columns],

@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -18,14 +19,17 @@ from typing import Any, Self
 import numpy as np
 
 from explain_core import errors
-from explain_core.dicom.child import READY
+from explain_core.dicom.child import READING, READY
 from explain_core.dicom.film import Facts, Film, facts_from
+from explain_core.dicom.limits import MAX_PIXELS
 from explain_core.errors import DamagedFilm, FilmError, FilmTooSlow
 
 MEMORY = 1 << 30
-SECONDS = 60.0
+SECONDS, PER_MEGAPIXEL = 4.0, 3.0
+"""How long a film may take, in seconds."""
 _ROOT = Path(__file__).resolve().parents[2]
 _CHUNK = 1 << 20
+_TOO_SLOW = "The film takes far longer to decode than its size warrants: it is damaged; copy it again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +50,12 @@ class Cleaned:
 class Decoder:
     """A process that decodes films, one at a time; it is started when it is needed, and again after it has died.
 
-    `memory` bounds its address space in bytes, `seconds` one film's time.  May be shared by threads.
+    `memory` bounds its address space in bytes; a film may take `seconds` and `per_megapixel` for each of its
+    megapixels.  May be shared by threads.
     """
 
-    def __init__(self, *, memory: int = MEMORY, seconds: float = SECONDS) -> None:
-        self.memory, self.seconds = memory, seconds
+    def __init__(self, *, memory: int = MEMORY, seconds: float = SECONDS, per_megapixel: float = PER_MEGAPIXEL) -> None:
+        self.memory, self.seconds, self.per_megapixel = memory, seconds, per_megapixel
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -93,15 +98,12 @@ class Decoder:
                 self.close()
                 self._process = self._started()
             try:
-                told, blob = _exchange(self._process, question, monotonic() + self.seconds)
+                told, blob = _exchange(self._process, question, monotonic() + self._patience)
             except (EOFError, BrokenPipeError):
-                self.close()
-                raise DamagedFilm("The file makes the decoder fail: it is damaged; copy it again.") from None
+                raise self._died(self._process) from None
             except TimeoutError:
                 self.close()
-                raise FilmTooSlow(
-                    f"Not decoded within {self.seconds:g} s: the file is damaged or very large; copy it again."
-                ) from None
+                raise FilmTooSlow(_TOO_SLOW) from None
             except BaseException:  # interrupted in the middle of an answer
                 self.close()
                 raise
@@ -110,10 +112,26 @@ class Decoder:
             raise kind(told["text"])
         return told, blob
 
+    @property
+    def _patience(self) -> float:
+        """More than the process allows itself, for the case that even its alarm fails."""
+        return 2 * READING + self.seconds + self.per_megapixel * MAX_PIXELS / 1e6
+
+    def _died(self, process: subprocess.Popen[bytes]) -> FilmError:
+        self.close()
+        if process.returncode == -signal.SIGALRM:
+            return FilmTooSlow(_TOO_SLOW)
+        return DamagedFilm("The file makes the decoder fail: it is damaged; copy it again.")
+
     def _started(self) -> subprocess.Popen[bytes]:
         one = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}  # threads reserve address space
         process = subprocess.Popen(
-            [sys.executable, "-m", "explain_core.dicom.child", str(self.memory), str(self.seconds)],
+            [
+                sys.executable,
+                "-m",
+                "explain_core.dicom.child",
+                *map(str, (self.memory, self.seconds, self.per_megapixel)),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
+from explain_core.dicom.limits import MAX_PIXELS
 from explain_core.errors import DamagedFilm, FilmTooLarge, NotAFilm, NotDicom, UnsupportedFilm
-
-MAX_PIXELS = 64_000_000
-MAX_BYTES = 1 << 28
 
 NATIVE = {
     "1.2.840.10008.1.2": "Implicit VR Little Endian",
@@ -63,6 +62,8 @@ def opened(data: bytes) -> Dataset:
     try:
         found = dcmread(BytesIO(data), force=data[128:132] != b"DICM" and _plausible(data))
         found.get("Rows")  # the first look at a broken element raises
+        if found.original_encoding[1] is False:
+            _swap_tables(found)
         return found
     except InvalidDicomError:
         raise NotDicom("Not a DICOM file: its first 132 bytes do not end in DICM; give one from the device.") from None
@@ -71,6 +72,15 @@ def opened(data: bytes) -> Dataset:
     except Exception as error:  # a damaged header can trip anything
         why = type(error).__name__
         raise DamagedFilm(f"The header is damaged or cut off ({why}): copy the file again.") from None
+
+
+def _swap_tables(found: Dataset) -> None:
+    """Tables of a big-endian file, which pydicom leaves as bytes, become little-endian as everywhere else."""
+    for name in ("ModalityLUTSequence", "VOILUTSequence"):
+        for item in found.get(name) or ():
+            data = item.get("LUTData")
+            if isinstance(data, bytes):
+                item["LUTData"].value = np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()
 
 
 def _plausible(data: bytes) -> bool:

@@ -51,7 +51,7 @@ def import_(
 
     films = out or films_folder()
     check_writable(films)
-    with progress_bar("import") as (show, say), Decoder() as decoder, _first_interrupt() as asked_to_stop:
+    with progress_bar("import") as (show, say), Decoder() as decoder, first_interrupt() as asked_to_stop:
 
         def tell(fault: Fault, path: Path) -> None:
             say(f"file {fault.number}{f' ({path})' if names else ''}: {fault.text}")
@@ -130,7 +130,7 @@ def release(film: Name, out: Out = None) -> None:
 
 
 @contextmanager
-def _first_interrupt() -> Iterator[Callable[[], bool]]:
+def first_interrupt() -> Iterator[Callable[[], bool]]:
     """The first Ctrl-C lets the film at hand be finished; the second is as ever."""
     asked: list[int] = []
 

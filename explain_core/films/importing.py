@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from explain_core.dicom.views import STANDARD
 from explain_core.errors import DataError, ImageError, InputError
 from explain_core.films.exams import Exam, exams
 from explain_core.films.pictures import plain_film
-from explain_core.films.record import CONFIRM, Record, pixel_hash, read, records, save, state_of
+from explain_core.films.record import CONFIRM, Record, State, pixel_hash, read, records, save, state_of
 from explain_core.films.side import chest_wall
 
 DICOM_ENDINGS = frozenset({"", ".dcm", ".dicom", ".dic", ".ima", ".zip"})
+CONTENTS = "DICOMDIR"
+"""The table of contents that lies beside films on a disc."""
 ACQUIRED = ("Digital Mammography X-Ray Image Storage", "Digital X-Ray Image Storage")
 """Classes whose pictures come from a detector; in others text burned in is common."""
 
@@ -106,7 +108,7 @@ def _import(
     if path.suffix.lower() in SUFFIXES:
         plain = plain_film(path, folder, key)
         record, content = plain.record, plain.file
-    elif path.suffix.lower() in DICOM_ENDINGS or _says_dicom(path):
+    elif path.name.upper() != CONTENTS and (path.suffix.lower() in DICOM_ENDINGS or _says_dicom(path)):
         cleaned = decoder.cleaned(path, key)
         record, content = dicom_record(cleaned), cleaned.file
     else:
@@ -171,11 +173,11 @@ def _says_dicom(path: Path) -> bool:
 
 def _there(record: Record, films: Path) -> bool:
     """Whether the film has been imported; raises DataError where another picture has its identifier."""
-    for other in (*films.glob(f"*/*/{record.film}.json"), *films.glob(f"*/*/*/{record.film}.json")):
-        if read(other).sha256 != record.sha256:
-            raise DataError(
-                f"Film {record.film} is there with another picture: one of the two bears a wrong identifier."
-            )
+    for path in (replace(record, state="ready").path(films), replace(record, state="quarantined").path(films)):
+        if not path.exists():
+            continue
+        if read(path).sha256 != record.sha256:
+            raise DataError(f"Film {record.film} is there with another picture: one of them bears a wrong identifier.")
         return True
     return False
 
@@ -201,8 +203,8 @@ class _People:
             doubts.append(f"one study with several patients: whose it is, is {CONFIRM}")
         if not doubts:
             return record
-        state = record.state if record.state == "quarantined" else "unconfirmed"
-        return Record(**{**vars(record), "notes": (*record.notes, *doubts), "state": state})
+        state: State = record.state if record.state == "quarantined" else "unconfirmed"
+        return replace(record, notes=(*record.notes, *doubts), state=state)
 
     def notes(self) -> list[str]:
         mixed = sum(len(patients) > 1 for patients in self.folders.values())

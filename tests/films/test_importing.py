@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from cli import main
 from explain_core.dicom.decode import Decoder
 from explain_core.errors import DataError, InputError
+from explain_core.films import commands
 from explain_core.films.exams import priors
 from explain_core.films.importing import Imported, import_folder
 from explain_core.films.record import Record, confirm, find, records, release
@@ -95,11 +97,12 @@ def test_broken_files_do_not_stop_the_rest(tmp_path: Path, decoder: Decoder) -> 
     saved(tmp_path / "in" / "4-report.dcm", film(PixelData=None, Rows=None))
     (tmp_path / "in" / "5.png").write_bytes(b"no picture")
     (tmp_path / "in" / ".hidden").write_text("x")
+    (tmp_path / "in" / "DICOMDIR").write_text("a disc's table of contents")
     done = imported(tmp_path / "in", decoder)
     assert [(fault.number, fault.kind) for fault in done.faults] == [
         (1, "DamagedFilm"), (2, "NotDicom"), (3, "NotDicom"), (5, "NotAFilm"), (6, "ImageError")
     ]  # fmt: skip
-    assert (len(done.films), done.others) == (4, 1)
+    assert (len(done.films), done.others) == (4, 2)
 
 
 def test_doubled_missing_and_special_views_are_told(tmp_path: Path, decoder: Decoder) -> None:
@@ -271,3 +274,37 @@ def test_from_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "0.1 × 0.1 mm a pixel at the detector plane" in shown
     assert main(["dicom", "show", str(tmp_path / "in" / "RCC.dcm"), "--json"]) == 0
     assert "Doe" not in capsys.readouterr().out
+
+
+def test_the_four_views_at_hand(shared_data: Path, tmp_path: Path, decoder: Decoder) -> None:
+    done = imported(shared_data / "ffdm", decoder, tmp_path / "films")
+    (exam,) = done.exams
+    assert [film.label for film in exam.films] == ["RCC", "LCC", "RMLO", "LMLO"]
+    for record in exam.films:
+        name = f"{record.facts.laterality}-{record.facts.view}.png"
+        assert np.array_equal(
+            record.open(tmp_path / "films").stored, np.asarray(Image.open(shared_data / "ffdm" / name))
+        )
+
+
+def test_the_films_at_hand(shared_data: Path, tmp_path: Path, decoder: Decoder) -> None:
+    pytest.importorskip("gdcm", reason="JPEG Lossless needs the extra [jpeg-lossless]")
+    (tmp_path / "in").mkdir()
+    for name in ("dcm01.DCM", "notzaki_MG.dcm"):
+        (tmp_path / "in" / name).write_bytes((shared_data / "dicom" / name).read_bytes())
+    done = imported(tmp_path / "in", decoder)
+    assert sorted((film.label, film.facts.spacing.plane, film.state) for film in done.films) == [
+        ("RCC", "body", "ready"), ("RCC", "calibrated", "ready")
+    ]  # fmt: skip
+    (card,) = (film for film in done.films if film.facts.spacing.plane == "calibrated")
+    assert (card.facts.spacing.row, card.facts.spacing.column) == (0.25, 0.25)  # the card's own PixelSpacing
+
+
+def test_the_first_interrupt_asks_and_the_second_stops() -> None:
+    with commands.first_interrupt() as asked:
+        assert not asked()
+        signal.raise_signal(signal.SIGINT)
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
