@@ -26,6 +26,8 @@ from explain_core.dicom.views import MODIFIER_OF, VIEW_OF
 
 MOST_DAYS = 3650
 MOST_NUMBERS = 64
+NOBODY = frozenset({"0", "ANON", "ANONYMOUS", "ANONYMIZED", "NONE", "UNKNOWN", "N/A"})
+"""What stands for a patient who is not told: films that share it need not be of one person."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def _cleaned(found: Dataset, rules: Mapping[str, Rule], person: Person, removed:
 
 def _kept(value: Any, word: str, rule: Rule, person: Person, removed: Counter[str]) -> Any:
     """What stands in the new data set; None leaves the tag out."""
-    first = str(value).strip(" \0")
+    first = str("" if value is None else value).strip(" \0")
     match rule.does:
         case "number":
             return _numbers(value, word)
@@ -221,7 +223,8 @@ def _identity(new: Dataset, found: Dataset, person: Person) -> dict[str, str]:
 
 
 def _text(found: Dataset, word: str) -> str:
-    return str(found.get(word) or "").strip(" \0^")
+    text = str(found.get(word) or "").strip(" \0^")
+    return "" if text.upper() in NOBODY else text
 
 
 def _listed(value: Any) -> list[str]:

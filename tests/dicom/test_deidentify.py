@@ -103,6 +103,15 @@ def test_who_is_not_told_is_not_invented(tmp_path: Path, decoder: Decoder) -> No
     assert undated.identity["exam"].startswith("study-")
 
 
+def test_anonymous_films_of_two_studies_are_not_taken_for_one_patient(tmp_path: Path, decoder: Decoder) -> None:
+    told = {"PatientID": "ANONYMOUS", "PatientName": "Anonymous^", "PatientBirthDate": None}
+    first, _ = cleaned(decoder, tmp_path, StudyInstanceUID="1.2.3", **told)
+    same, _ = cleaned(decoder, tmp_path, StudyInstanceUID="1.2.3", SOPInstanceUID="1.2.3.9", **told)
+    other, _ = cleaned(decoder, tmp_path, StudyInstanceUID="1.2.4", **told)
+    assert first.identity["patient"] == same.identity["patient"] != other.identity["patient"]
+    assert first.identity["named"] == ""
+
+
 def test_missing_identifiers_are_made(tmp_path: Path, decoder: Decoder) -> None:
     got, found = cleaned(decoder, tmp_path, SOPInstanceUID=None, StudyInstanceUID="", SOPClassUID=None)
     assert found.SOPInstanceUID.startswith("2.25.")
