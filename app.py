@@ -41,10 +41,12 @@ def show() -> None:
     st.set_page_config(page_title="Rhoscope", layout="wide", initial_sidebar_state="collapsed")
     st.html(f"<style>{STYLE}</style>")
     try:
-        refusals = {right: sign_in.refused(right) for _, _, right in PAGES}
+        refusals = {right: sign_in.refused(right) for right in {right for _, _, right in PAGES}}
         pages = [_page(name, icon, hidden=bool(refusals[right])) for name, icon, right in PAGES]
         page = st.navigation(pages, position="top")
-        st.caption(":material/science: **Research use only, not for diagnosis.**")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(":material/science: **Research use only, not for diagnosis.**")
+            sign_in.keep_watch(page.title)
         if not sign_in.door():
             return
     except RhoscopeError as error:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from annotations.people import DOES, ROLES, People, Person
 from explain_core.errors import RhoscopeError
+from pages.parts.sign_in import WAYS, way
 from pages.parts.store import database
 
 
@@ -22,7 +23,7 @@ def show(name: str) -> None:
     with right, st.container(border=True):
         _change(people, found, name)
     st.caption(
-        "People are made inactive, never removed: labels name them. "
+        f"Signing in: {WAYS[way()[0]]}. People are made inactive, never removed: labels name them. "
         + " ".join(f"**{role}**: {', '.join(DOES[right] for right in DOES if right in rights)}."
                    for role, rights in ROLES.items())
     )  # fmt: skip

@@ -11,8 +11,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (parentElement.rest) return parentElement.rest;
   const tabs = new BroadcastChannel("rhoscope");
   let told = -Infinity;
+  let waiting;
   const tell = () => {
-    told = performance.now();
     parentElement.tell();
     if (!data.proxy) return;
     // A proxy sees none of what goes through the socket, and would take whoever is busy for idle.
@@ -21,14 +21,21 @@ export default function ({ data, parentElement, setTriggerValue }) {
       () => {},
     );
   };
+  // A while later: what is told in one breath with a widget's change takes the change's run of the page away.
+  const soon = () => {
+    told = performance.now();
+    clearTimeout(waiting);
+    waiting = setTimeout(tell, 500);
+  };
   const heard = (event) => {
     if (!event.isTrusted || performance.now() - told < data.every_ms) return;
     tabs.postMessage("acted");
-    tell();
+    soon();
   };
-  tabs.onmessage = tell;
+  tabs.onmessage = soon;
   SIGNS.forEach((sign) => window.addEventListener(sign, heard, { capture: true, passive: true }));
   parentElement.rest = () => {
+    clearTimeout(waiting);
     SIGNS.forEach((sign) => window.removeEventListener(sign, heard, { capture: true }));
     tabs.close();
     delete parentElement.rest;

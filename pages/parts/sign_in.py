@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import streamlit as st
+from streamlit.user_info import AUTH_LOGOUT_ENDPOINT
 
 from annotations.people import NAME, People, Right, allowed
 from explain_core.errors import InputError, RightsError
@@ -26,7 +27,8 @@ WAYS = {
 }
 LOOK_S = 30.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-SIGN_OUT = "sign-out"  # the proxy's own address, beside the pages
+SIGN_OUT = {"oidc": AUTH_LOGOUT_ENDPOINT.lstrip("/"), "header": "sign-out"}
+"""Where the browser is sent, beside the pages: Streamlit's own address, and one that the proxy has."""
 clock = time.time
 
 
@@ -109,26 +111,33 @@ def refused(right: Right) -> str | None:
         with database().read() as session:
             allowed(session, who, right)
     except RightsError as error:
-        return str(error)
+        return str(error).replace(who, f"`{who}`")
     return None
 
 
-def door() -> bool:
-    """Whether the pages are open: shows who is here and keeps watch, or asks for signing in."""
-    kind, _ = way()
-    if kind == "local":
-        return True
+def keep_watch(where: str) -> None:
+    """Shows who is here, on this page, and sees that it closes when nobody is any more."""
     signed = _signed()
     if signed and PRESENCE.here(signed):
+        # Going to another page is a sign of somebody, whose click is lost with the page that heard it.
+        if st.session_state.get("where", where) != where:
+            PRESENCE.act(signed)
+        st.session_state["where"] = where
         st.fragment(_watch, run_every=LOOK_S)(signed, _standing())
+
+
+def door() -> bool:
+    """Whether the pages are open; says what to do where they are not."""
+    kind, _ = way()
+    signed = _signed()
+    if kind == "local" or (signed and PRESENCE.here(signed)):
         return True
-    if kind == "header" and signed:
-        _ears(key="ears", data={"leave": SIGN_OUT}, height=1)
-        st.info(f"You are signed out. [Sign in again]({SIGN_OUT})", icon=":material/logout:")
+    if signed:
+        leave = SIGN_OUT[kind]
+        _ears(key="ears", data={"leave": leave}, height=1)
+        st.info(f"You are signed out. [Sign in again]({leave})", icon=":material/logout:")
     elif kind == "header":
         st.error("Nobody is signed in: this app is used through its proxy, which has not said who you are.")
-    elif signed:
-        st.logout()
     else:
         _ask()
     return False
@@ -167,7 +176,7 @@ def _watch(signed: Signed, drawn: tuple[str | None, ...]) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"):
         data = {"every_ms": 1000 * LOOK_S, "proxy": way()[0] == "header"}
         _ears(key="ears", data=data, on_acted_change=lambda: PRESENCE.act(signed), width=1, height=1)
-        st.caption(f":material/person: {signed.name}", width="content")
+        st.text(signed.name, width="content")
         if st.button("Sign out", type="tertiary", on_click=PRESENCE.leave, args=(signed.name,)):
             st.rerun()
 

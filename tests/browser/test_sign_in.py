@@ -1,0 +1,165 @@
+"""A team signs in, by OpenID Connect and behind the documented proxy: roles, signing out, the end of idle sessions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser import team
+from tests.browser.conftest import PATIENCE
+from tests.browser.team import ADA, BOB, EVE, Site
+from tests.browser.test_in_chromium import at_rest, serious
+
+pytestmark = pytest.mark.browser
+WAYS = ("oidc", "proxy") if team.HAS_PROXY else ("oidc",)
+Window = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def site(request: pytest.FixtureRequest, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with team.site(tmp_path_factory.mktemp("team"), request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def window(chromium: Browser, site: Site) -> Iterator[Window]:
+    """A browser of somebody's own."""
+    site.move(0)
+    opened = []
+
+    def made(scheme: str = "light", **others: object) -> BrowserContext:
+        context = chromium.new_context(
+            viewport={"width": 1440, "height": 900}, color_scheme=scheme, ignore_https_errors=True, **others
+        )  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE * 1000)
+        opened.append(context)
+        return context
+
+    yield made
+    for context in opened:
+        context.close()
+
+
+def sign_in(
+    context: BrowserContext, site: Site, name: str, where: str, heard: Callable[[str | bytes], None] | None = None
+) -> Page:
+    """A page of somebody's; `heard` gets what it sends through its socket."""
+    page = context.new_page()
+    if heard is not None:
+        page.on("websocket", lambda socket: socket.on("framesent", heard))
+    page.goto(f"{site.address}/{where}")
+    if site.way == "oidc":
+        page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name=name).click()
+    page.wait_for_url(f"{site.address}/**")
+    return go(page, site, where)
+
+
+def go(page: Page, site: Site, where: str) -> Page:
+    page.goto(f"{site.address}/{where}")
+    return page
+
+
+def closed(page: Page, site: Site) -> None:
+    """Nothing is shown but the way in."""
+    door = page.get_by_role("button", name="Sign in")
+    expect(door if site.way == "oidc" else page.get_by_role("heading", name="Authorize Client")).to_be_visible()
+    expect(page.get_by_role("heading", name="Methods", exact=True)).to_have_count(0)
+
+
+def search(page: Page, word: str) -> None:
+    """Types into the page, and waits for its answer."""
+    expect(page.get_by_role("heading", name="Methods", exact=True)).to_be_visible()
+    at_rest(page)
+    box = page.get_by_role("textbox", name="Search")
+    box.fill(word)
+    box.press("Enter")
+    expect(page.get_by_role("heading", level=3)).to_have_count(1)
+
+
+def touch(page: Page, sent: list[str | bytes]) -> None:
+    """A key without any meaning, until the browser tells the server of it."""
+    sent.clear()
+    while not any(b"acted" in frame for frame in sent if isinstance(frame, bytes)):
+        page.keyboard.press("Shift")
+        page.wait_for_timeout(100)
+
+
+def gone(page: Page) -> None:
+    """At the provider: it ends its session, or, where another window has ended it already, begins another."""
+    ended = page.get_by_role("heading", name="End Session")
+    expect(ended.or_(page.get_by_role("heading", name="Authorize Client"))).to_be_visible()
+
+
+def shot(page: Page, site: Site, name: str, folder: Path) -> None:
+    at_rest(page)
+    page.screenshot(path=Path(os.environ.get("RHOSCOPE_SCREENSHOTS", folder)) / f"sign-in-{site.way}-{name}.png")
+    assert serious(page) == []
+
+
+def menu(page: Page) -> list[str]:
+    return [text.split("\n")[-1] for text in page.get_by_test_id("stTopNavLink").all_inner_texts()]
+
+
+def test_each_has_the_pages_of_a_role(window: Window, site: Site, tmp_path: Path) -> None:
+    for scheme, name, where, told in (
+        ("light", ADA, "settings", "People are made inactive, never removed"),
+        ("dark", BOB, "train", "is annotator, and may not organise campaigns"),
+        ("dark", EVE, "methods", "not known here: an admin adds this name"),
+    ):
+        context = window(scheme)
+        page = sign_in(context, site, name, where)
+        expect(page.get_by_text(told)).to_be_visible()
+        expect(page.get_by_text(name, exact=True).first).to_be_visible()
+        shot(page, site, f"{scheme}-{where}", tmp_path)
+        assert ("Train" in menu(page)) == ("Settings" in menu(page)) == (name == ADA)
+        assert ("Annotate" in menu(page)) == (name != EVE)
+        context.close()
+
+
+def test_signing_out_closes_every_window(window: Window, site: Site, tmp_path: Path) -> None:
+    context = window()
+    page = context.new_page()
+    closed(go(page, site, "methods"), site)
+    if site.way == "oidc":
+        shot(page, site, "door", tmp_path)
+    page.close()
+    page = sign_in(context, site, BOB, "methods")
+    other = go(context.new_page(), site, "methods")
+    for shown in (page, other):
+        expect(shown.get_by_role("heading", name="Methods", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    gone(page)
+    expect(other.get_by_role("heading", name="Methods", exact=True)).to_have_count(0)
+    closed(go(page, site, "methods"), site)
+    closed(go(other, site, "train"), site)
+
+
+def test_an_idle_session_ends_and_a_used_one_does_not(window: Window, site: Site) -> None:
+    context = window()
+    sent: list[str | bytes] = []
+    page = sign_in(context, site, BOB, "methods", lambda frame: sent.append(frame))
+    expect(page.get_by_role("heading", name="Methods", exact=True)).to_be_visible()
+    cookies = context.storage_state()
+    site.move(1700)
+    page.get_by_role("link", name="Annotate").click()
+    expect(page.get_by_role("heading", name="Annotate")).to_be_visible()
+    site.move(3400)  # an hour after signing in, but less than half of one after the click
+    page.get_by_role("link", name="Methods").click()
+    search(page, "rise")
+    site.move(5100)
+    touch(page, sent)
+    search(page, "occlusion")
+    site.move(6800)
+    search(page, "rise")
+    site.move(8700)  # nobody touches anything now; the page looks at the clock all the while
+    gone(page)
+    closed(go(page, site, "methods"), site)
+    if site.way == "oidc":  # behind the proxy, its own clock is what counts for a cookie that comes back
+        again = window(storage_state=cookies)
+        page = go(again.new_page(), site, "methods")
+        gone(page)
