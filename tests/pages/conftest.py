@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 import explain_core.data.phantom
@@ -15,6 +17,14 @@ from tests.pages.fake_engine import FakeEngine, Opened
 
 ROOT = Path(__file__).resolve().parents[2]
 GALLERY = {"Normal": phantom(1, 48, label=0), "Spiculated mass": phantom(2, 48, kinds=("spiculated",))}
+
+SCAN = cache(manifest_scanner.scan_component_manifests)
+
+
+@pytest.fixture(autouse=True)
+def scanned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every app looks for components in all installed packages: half a second, and always the same."""
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", SCAN)
 
 
 def gallery() -> dict[str, Phantom]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.context import StreamlitHeaders
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
@@ -24,7 +22,6 @@ NOON = 1_800_000_000.0
 ADA = {"is_logged_in": True, "email": "Ada@clinic.org", "email_verified": True, "sub": "a1", "iat": NOON}
 BOB = {"is_logged_in": True, "email": "bob@clinic.org", "email_verified": True, "sub": "b2", "iat": NOON}
 NOBODY = {"is_logged_in": False}
-SCAN = functools.cache(manifest_scanner.scan_component_manifests)  # half a second, and always the same
 MENU = ["Explore", "Annotate", "Campaigns", "Train", "Library", "Benchmarks", "Methods", "Settings"]
 Visit = Callable[..., AppTest]
 
@@ -66,8 +63,6 @@ def visit(engine: FakeEngine, database: Database, clock: Clock, monkeypatch: pyt
     # AppTest runs a page without the script around it where there is a folder `pages`; app.py's `serve` sees to that.
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
     monkeypatch.setattr(app_test, "PagesManager", type("Served", (PagesManager,), {}))
-
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", SCAN)
 
     def opened(claims: dict[str, object], where: str = "methods") -> AppTest:
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
