@@ -131,14 +131,16 @@ def release(film: Name, out: Out = None) -> None:
 
 @contextmanager
 def first_interrupt() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C lets the film at hand be finished; the second is as ever."""
+    """The first Ctrl-C lets the film at hand be finished; the second is as ever, and where it is ignored it stays so."""
     asked: list[int] = []
 
     def stop(number: int, _: Any) -> None:
         asked.append(number)
         signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, stop)
     try:
         yield lambda: bool(asked)
     finally:
