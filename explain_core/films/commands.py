@@ -131,7 +131,7 @@ def release(film: Name, out: Out = None) -> None:
 
 @contextmanager
 def first_interrupt() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C lets the film at hand be finished; the second is as ever, and where it is ignored it stays so."""
+    """The first Ctrl-C lets the film at hand be finished; the second is as ever.  Where it is ignored it stays so."""
     asked: list[int] = []
 
     def stop(number: int, _: Any) -> None:
