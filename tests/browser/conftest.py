@@ -33,6 +33,11 @@ FLAGS = [
     "--no-first-run",
 ]
 PATIENCE = 200
+LOOKS = [
+    ("light", 1440), ("dark", 900),
+    pytest.param("dark", 1440, marks=pytest.mark.slow), pytest.param("light", 900, marks=pytest.mark.slow),
+]  # fmt: skip
+"""Themes and widths in which a page is looked at."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import App
+from tests.browser.conftest import LOOKS, App
 
 pytestmark = pytest.mark.browser
 Look = Callable[..., Page]
@@ -154,8 +154,7 @@ def test_a_download_holds_everything(look: Look, tmp_path: Path) -> None:
     assert all(line["file"] in names for line in lines)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 900])
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_it_is_legible_and_fits(look: Look, scheme: str, width: int) -> None:
     page = solved(look(QUICK, width=width, scheme=scheme))
     page.wait_for_timeout(500)

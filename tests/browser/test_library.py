@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from safetensors.torch import save
 
 from explain_core.models.architectures import ARCHITECTURES, Shape, build
+from tests.browser.conftest import LOOKS
 from tests.browser.test_in_chromium import at_rest, serious
 
 pytestmark = pytest.mark.browser
@@ -69,7 +70,7 @@ def test_weights_are_imported_found_and_opened_in_explore(look: Look) -> None:
     page.wait_for_url("**model=registry*tiny*1**")
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1440), ("light", 900), ("dark", 900)])
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_it_is_legible_and_fits(look: Look, scheme: str, width: int) -> None:
     page = look("library", width=width, scheme=scheme, height=1200)
     found = page.get_by_role("button", name="Open in Explore")

@@ -17,7 +17,7 @@ from annotations.database import open_database
 from annotations.runs import RunStore
 from explain_core.runs.beside import at_work
 from explain_core.training.recipe import parse_recipe
-from tests.browser.conftest import PATIENCE, Served, choose
+from tests.browser.conftest import LOOKS, PATIENCE, Served, choose
 from tests.browser.test_in_chromium import at_rest, serious
 
 pytestmark = pytest.mark.browser
@@ -221,8 +221,7 @@ def test_networks_are_measured(open_page: Open, served: Served) -> None:
     expect(page.get_by_text("6 pictures of npz:")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 900])
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_it_is_legible_and_fits(open_page: Open, served: Served, scheme: str, width: int, tmp_path: Path) -> None:
     page = look_at(open_page(width=width, scheme=scheme), "slowly", "quickly")
     shots = Path(os.environ.get("RHOSCOPE_SCREENSHOTS", tmp_path))
