@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from annotations.database import open_database
 from annotations.people import People
-from tests.browser.conftest import PATIENCE, ROOT, free_port
+from tests.browser.conftest import PATIENCE, ROOT, check_log, free_port
 
 HERE = Path(__file__).parent
 MODULES = Path("/usr/lib/apache2/modules")
@@ -68,7 +68,7 @@ def site(folder: Path, way: str) -> Iterator[Site]:
         else:
             clock = parts.enter_context(app(folder, port, "header:X-Rhoscope-User"))
             yield Site(way, parts.enter_context(proxy(folder, port, metadata)), direct, metadata, clock)
-    assert "Traceback" not in (folder / "app.log").read_text()
+    check_log(folder / "app.log")
 
 
 @contextmanager

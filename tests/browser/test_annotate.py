@@ -19,7 +19,7 @@ from annotations.database import Database, open_database
 from annotations.export import Label, read_labels
 from annotations.people import People
 from tests.annotations.bundles import item, picture, write_bundle
-from tests.browser.conftest import PATIENCE, Served
+from tests.browser.conftest import PATIENCE, Served, check_log
 from tests.browser.test_in_chromium import at_rest, serious
 
 pytestmark = pytest.mark.browser
@@ -58,7 +58,7 @@ def served(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield made
     made.stop()
     verify(database)
-    assert "Traceback" not in (home / "app.log").read_text()
+    check_log(home / "app.log")
 
 
 def open_of(served: Served) -> Database:

@@ -36,6 +36,7 @@ MOVE = """
 
 
 def pictures(page: Page) -> list[str]:
+    expect(page.locator("img.panel-over[src]")).to_have_count(4)
     found: list[str] = page.locator("img.panel-over").evaluate_all("imgs => imgs.map(img => img.src)")
     return found
 

@@ -13,7 +13,7 @@ from safetensors.torch import save
 
 from explain_core.models.architectures import ARCHITECTURES, Shape, build
 from tests.browser.conftest import LOOKS
-from tests.browser.test_in_chromium import at_rest, serious
+from tests.browser.test_in_chromium import serious
 
 pytestmark = pytest.mark.browser
 Look = Callable[..., Page]
@@ -41,11 +41,7 @@ def imported(page: Page, name: str) -> None:
     chosen(page, "Network", "fcnn")
     expect(page.get_by_text(ARCHITECTURES["fcnn"].summary)).to_be_visible()
     chosen(page, "Colours", "grey")
-    at_rest(page)  # the network chosen before has fields of these names too
-    for label, text in (("Name", name), ("Classes", "normal, lesion"), ("width", "2")):
-        box = page.get_by_label(label, exact=True)
-        box.fill(text)
-        box.press("Enter")
+    filled(page, {"Name": name, "Classes": "normal, lesion", "width": "2"})
     page.get_by_text("Any size").click()
     expect(page.get_by_label("Picture height")).to_be_disabled()
     shot(page, "import")
@@ -53,6 +49,14 @@ def imported(page: Page, name: str) -> None:
     expect(page.get_by_text("from now on: see Models")).to_be_visible()
     page.get_by_role("radio", name="Models").click()
     expect(page.get_by_text(f"registry/{name}@1", exact=True)).to_be_visible()
+
+
+def filled(page: Page, texts: dict[str, str]) -> None:
+    for label, text in texts.items():
+        box = page.get_by_label(label, exact=True)
+        expect(box).to_have_count(1)  # what stood there before is gone
+        box.fill(text)
+        box.press("Enter")
 
 
 def shot(page: Page, name: str) -> None:
@@ -97,11 +101,7 @@ def test_it_is_legible_and_fits(look: Look, scheme: str, width: int) -> None:
 
 
 def kept(page: Page) -> None:
-    expect(page.get_by_label("Name", exact=True)).to_have_count(1)  # that of the view before is gone
-    for label, text in (("Name", "drawn"), ("Data", "phantom:12,0")):
-        box = page.get_by_label(label, exact=True)
-        box.fill(text)
-        box.press("Enter")
+    filled(page, {"Name": "drawn", "Data": "phantom:12,0"})
     page.get_by_role("button", name="Keep").click()
     expect(page.get_by_text("is kept.")).to_be_visible()
     page.get_by_role("button", name="Verify").click()

@@ -17,7 +17,7 @@ from annotations.database import open_database
 from annotations.runs import RunStore
 from explain_core.runs.beside import at_work
 from explain_core.training.recipe import parse_recipe
-from tests.browser.conftest import LOOKS, PATIENCE, Served, choose
+from tests.browser.conftest import LOOKS, PATIENCE, Served, check_log, choose
 from tests.browser.test_in_chromium import at_rest, serious
 
 pytestmark = pytest.mark.browser
@@ -72,7 +72,7 @@ def served(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
         until = time.monotonic() + PATIENCE
         while at_work(home) and time.monotonic() < until:
             time.sleep(0.1)
-    assert "Traceback" not in (home / "app.log").read_text()
+    check_log(home / "app.log")
 
 
 @pytest.fixture
