@@ -12,10 +12,10 @@ run: setup
 
 setup: $(VENV)/.ready
 
-# Two processes of one thread each: networks this small gain nothing from more threads.  Then two browsers.
+# Two processes of one thread each: networks this small gain nothing from more threads.  Then one browser by itself.
 test: $(VENV)/.ready-for-tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 12 -m "not slow and not browser"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 12 -m "browser and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --durations 12 -m "browser and not slow"
 
 test-slow: $(VENV)/.ready-for-tests
 	$(BIN)/python -m pytest -m slow --timeout 7200

@@ -15,7 +15,8 @@ from tests.browser.team import ADA, BOB, EVE, Site
 from tests.browser.test_in_chromium import at_rest, serious
 
 pytestmark = pytest.mark.browser
-WAYS = ("oidc", "proxy") if team.HAS_PROXY else ("oidc",)
+WAYS = ("oidc", *([pytest.param("proxy", marks=pytest.mark.slow)] if team.HAS_PROXY else []))
+"""The proxy's routes are tried without a browser too, in test_proxy.py."""
 Window = Callable[..., BrowserContext]
 
 
