@@ -117,6 +117,7 @@ def test_nothing_jumps_when_results_arrive(look: Look) -> None:
     page = look(QUICK + "&target=top2")
     expect(page.locator(".panel-box")).to_have_count(4)
     expect(page.locator(".panel-box").first).to_be_visible()
+    at_rest(page)  # what stands above is there too
     first = page.locator(".panel-box").last.bounding_box()
     solved(page)
     assert page.locator(".panel-box").last.bounding_box() == first
