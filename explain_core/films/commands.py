@@ -106,17 +106,19 @@ def confirm(
     film: Name,
     laterality: Annotated[str, typer.Option(metavar="L|R", help="The breast. Default: as guessed.")] = "",
     view: Annotated[str, typer.Option(metavar="CC|MLO|…", help="The view. Default: as guessed.")] = "",
+    whose: Annotated[bool, typer.Option("--whose", help="You have made sure that it is this patient's.")] = False,
     out: Out = None,
 ) -> None:
-    """Say which view a film shows, after looking at it."""
+    """Say which view a film shows, after looking at it; and, where that is in doubt, whose it is."""
     from explain_core.dicom.views import VIEWS
     from explain_core.films import record
 
     if laterality not in ("", "L", "R") or (view and view not in VIEWS):
         raise ParamError(f"--laterality {laterality!r}, --view {view!r}: L or R, and one of {', '.join(VIEWS)}.")
     films = out or films_folder()
-    made = record.confirm(films, record.find(films, film), laterality, view)
+    made = record.confirm(films, record.find(films, film), laterality, view, whose=whose)
     typer.echo(f"{made.film}  {made.label}  {made.state}")
+    _tell(f"  {note}" for note in made.notes if note.endswith(record.CONFIRM))
 
 
 @shell.command()

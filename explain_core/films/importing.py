@@ -15,7 +15,7 @@ from explain_core.dicom.views import STANDARD
 from explain_core.errors import DataError, ImageError, InputError
 from explain_core.films.exams import Exam, exams
 from explain_core.films.pictures import plain_film
-from explain_core.films.record import CONFIRM, Record, State, pixel_hash, read, records, save, state_of
+from explain_core.films.record import CONFIRM, WHOSE, Record, State, pixel_hash, read, save, state_of, whole_records
 from explain_core.films.side import chest_wall
 
 DICOM_ENDINGS = frozenset({"", ".dcm", ".dicom", ".dic", ".ima", ".zip"})
@@ -97,7 +97,7 @@ def import_folder(
             on_fault(done.faults[-1], path)
         on_progress(number / len(files))
     touched = {film.patient for film in done.films}
-    done.exams = exams(film for film in (records(films) if touched else ()) if film.patient in touched)
+    done.exams = exams(film for film in (whole_records(films) if touched else ()) if film.patient in touched)
     done.notes = people.notes()
     return done
 
@@ -147,7 +147,7 @@ def burned_in(facts: Facts, kind: str) -> str:
     return ""
 
 
-_NOBODY = f"the file names no patient: whose it is, is {CONFIRM}"
+_NOBODY = f"the file names no patient: {WHOSE}"
 
 
 def _doubts(facts: Facts, wall: str) -> Iterable[str]:
@@ -172,11 +172,13 @@ def _says_dicom(path: Path) -> bool:
 
 
 def _there(record: Record, films: Path) -> bool:
-    """Whether the film has been imported; raises DataError where another picture has its identifier."""
+    """Whether the film has been imported whole; raises DataError where another picture has its identifier."""
     for path in (replace(record, state="ready").path(films), replace(record, state="quarantined").path(films)):
-        if not path.exists():
+        try:
+            kept = read(path)
+        except DataError:  # there is none, or it is damaged and is written anew
             continue
-        if read(path).sha256 != record.sha256:
+        if kept.sha256 != record.sha256:
             raise DataError(f"Film {record.film} is there with another picture: one of them bears a wrong identifier.")
         return True
     return False
@@ -189,7 +191,7 @@ class _People:
         self.folders: defaultdict[Path, set[str]] = defaultdict(set)
         self.studies: defaultdict[str, set[str]] = defaultdict(set)
         self.checks: defaultdict[str, set[str]] = defaultdict(set)
-        for record in (*records(films), *records(films, quarantined=True)):
+        for record in (*whole_records(films), *whole_records(films, quarantined=True)):
             self._note(record)
 
     def met(self, record: Record, folder: Path) -> Record:
@@ -198,9 +200,9 @@ class _People:
         self._note(record)
         doubts = []
         if len(self.checks[record.patient]) > 1:
-            doubts.append(f"one patient ID with several names or birth dates: whose it is, is {CONFIRM}")
+            doubts.append(f"one patient ID with several names or birth dates: {WHOSE}")
         if len(self.studies[record.uids[0]]) > 1:
-            doubts.append(f"one study with several patients: whose it is, is {CONFIRM}")
+            doubts.append(f"one study with several patients: {WHOSE}")
         if not doubts:
             return record
         state: State = record.state if record.state == "quarantined" else "unconfirmed"

@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,8 @@ State = Literal["ready", "unconfirmed", "quarantined"]
 QUARANTINE = "quarantine"
 CONFIRM = "to be confirmed"
 """How a note ends that a person must answer before the film counts as ready."""
+WHOSE = f"whose it is, is {CONFIRM}"
+"""How it ends where looking at the picture does not answer it."""
 FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -98,8 +101,18 @@ def save(films: Path, record: Record, content: bytes | None = None) -> None:
 
 def records(films: Path, *, quarantined: bool = False) -> list[Record]:
     """Every film, by patient, exam and name; raises DataError for a record that is damaged."""
-    root = films / QUARANTINE if quarantined else films
-    return [read(path) for path in sorted(root.glob("*/*/*.json"))]
+    return [read(path) for path in _paths(films, quarantined)]
+
+
+def whole_records(films: Path, *, quarantined: bool = False) -> Iterator[Record]:
+    """The same without those that are damaged, which an import writes anew."""
+    for path in _paths(films, quarantined):
+        with suppress(DataError):
+            yield read(path)
+
+
+def _paths(films: Path, quarantined: bool) -> list[Path]:
+    return sorted((films / QUARANTINE if quarantined else films).glob("*/*/*.json"))
 
 
 def read(path: Path) -> Record:
@@ -130,12 +143,18 @@ def _named(films: Path, name: str) -> Iterator[Path]:
     yield from (films / QUARANTINE).glob(f"*/*/{name}.json")
 
 
-def confirm(films: Path, record: Record, laterality: str, view: str) -> Record:
-    """A person has said which view it is; a film in quarantine stays there."""
+def confirm(films: Path, record: Record, laterality: str, view: str, *, whose: bool = False) -> Record:
+    """A person has said which view it is, and, where `whose`, made sure of the patient; quarantine stays quarantine.
+
+    Raises InputError where laterality or view would still be unknown.
+    """
     facts = replace(record.facts, laterality=laterality or record.facts.laterality, view=view or record.facts.view)
-    notes = tuple(note for note in record.notes if not note.endswith(CONFIRM))
-    state: State = record.state if record.state == "quarantined" else "ready"
-    made = replace(record, facts=facts, notes=(*notes, "view confirmed by a person"), state=state)
+    if not (facts.laterality and facts.view):
+        raise InputError(f"Film {record.film} has no laterality or no view: say both of what is seen on it.")
+    left = tuple(note for note in record.notes if not note.endswith(CONFIRM) or (note.endswith(WHOSE) and not whose))
+    told = ("view confirmed by a person", *(["patient confirmed by a person"] if whose else []))
+    made = replace(record, facts=facts, notes=(*told, *left))
+    made = replace(made, state=record.state if record.state == "quarantined" else state_of(made.notes))
     save(films, made)
     return made
 

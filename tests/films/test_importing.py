@@ -139,7 +139,27 @@ def test_doubtful_films_wait_for_a_person(tmp_path: Path, decoder: Decoder, chan
     assert match in "; ".join(record.notes)
     made = confirm(tmp_path / "films", record, "L", "MLO")
     assert find(tmp_path / "films", record.film) == made
-    assert (made.state, made.label) == ("ready", "LMLO")
+    assert (made.state, made.label) == ("unconfirmed" if "patient" in match else "ready", "LMLO")
+    assert confirm(tmp_path / "films", made, "", "", whose=True).state == "ready"
+
+
+@pytest.mark.parametrize("word", ["ImageLaterality", "ViewPosition"])
+def test_nothing_is_confirmed_that_is_not_said(tmp_path: Path, decoder: Decoder, word: str) -> None:
+    saved(tmp_path / "in" / "a.dcm", film(**{word: None}))
+    (record,) = imported(tmp_path / "in", decoder).films
+    with pytest.raises(InputError, match="no laterality or no view"):
+        confirm(tmp_path / "films", record, "", "")
+    assert find(tmp_path / "films", record.film) == record
+
+
+def test_whose_a_film_is_is_not_seen_on_it(tmp_path: Path, decoder: Decoder) -> None:
+    saved(tmp_path / "in" / "a.dcm", film(SOPInstanceUID="1.2.3.1"))
+    saved(tmp_path / "in" / "b.dcm", film(SOPInstanceUID="1.2.3.2", PatientName="Roe^Ann"))
+    _, doubtful = imported(tmp_path / "in", decoder).films
+    made = confirm(tmp_path / "films", doubtful, "R", "CC")
+    assert made.state == "unconfirmed"
+    assert any("several names" in note for note in made.notes)
+    assert confirm(tmp_path / "films", made, "", "", whose=True).state == "ready"
 
 
 def test_people_who_are_mixed_up_are_noticed(tmp_path: Path, decoder: Decoder) -> None:
@@ -221,6 +241,10 @@ def test_a_damaged_record_is_told(tmp_path: Path, decoder: Decoder) -> None:
             records(tmp_path / "films")
     with pytest.raises(InputError, match="no film"):
         find(tmp_path / "films", "../../etc/passwd")
+    path.write_text("{")
+    again = imported(tmp_path / "in", decoder)
+    assert (again.films, again.faults) == ([record], [])
+    assert records(tmp_path / "films") == [record]
 
 
 def test_a_study_with_planted_texts_leaves_no_trace(
