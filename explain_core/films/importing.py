@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +14,9 @@ from explain_core.dicom.film import Facts
 from explain_core.dicom.views import STANDARD
 from explain_core.errors import DataError, ImageError, InputError
 from explain_core.films.exams import Exam, exams
+from explain_core.films.people import People
 from explain_core.films.pictures import plain_film
-from explain_core.films.record import CONFIRM, WHOSE, Record, State, pixel_hash, read, save, state_of, whole_records
+from explain_core.films.record import CONFIRM, WHOSE, Record, pixel_hash, read, save, state_of, whole_records
 from explain_core.films.side import chest_wall
 
 DICOM_ENDINGS = frozenset({"", ".dcm", ".dicom", ".dic", ".ima", ".zip"})
@@ -85,7 +86,7 @@ def import_folder(
     """
     if folder.resolve().is_relative_to(films.resolve()) or films.resolve().is_relative_to(folder.resolve()):
         raise InputError("The folder of studies and that of films lie in each other: choose another --out.")
-    done, people, files = Imported(), _People(films), files_in(folder)
+    done, people, files = Imported(), People(films), files_in(folder)
     for number, path in enumerate(files, 1):
         if cancelled():
             done.cancelled = True
@@ -96,6 +97,7 @@ def import_folder(
             done.faults.append(Fault(number, type(error).__name__, str(error)))
             on_fault(done.faults[-1], path)
         on_progress(number / len(files))
+    done.films = people.doubt(done.films, films)
     touched = {film.patient for film in done.films}
     done.exams = exams(film for film in (whole_records(films) if touched else ()) if film.patient in touched)
     done.notes = people.notes()
@@ -103,7 +105,7 @@ def import_folder(
 
 
 def _import(
-    path: Path, folder: Path, films: Path, key: bytes, decoder: Decoder, people: _People, done: Imported
+    path: Path, folder: Path, films: Path, key: bytes, decoder: Decoder, people: People, done: Imported
 ) -> None:
     if path.suffix.lower() in SUFFIXES:
         plain = plain_film(path, folder, key)
@@ -182,40 +184,3 @@ def _there(record: Record, films: Path) -> bool:
             raise DataError(f"Film {record.film} is there with another picture: one of them bears a wrong identifier.")
         return True
     return False
-
-
-class _People:
-    """Who was met where: what betrays that two people were mixed up."""
-
-    def __init__(self, films: Path) -> None:
-        self.folders: defaultdict[Path, set[str]] = defaultdict(set)
-        self.studies: defaultdict[str, set[str]] = defaultdict(set)
-        self.checks: defaultdict[str, set[str]] = defaultdict(set)
-        for record in (*whole_records(films), *whole_records(films, quarantined=True)):
-            self._note(record)
-
-    def met(self, record: Record, folder: Path) -> Record:
-        """The record, with a note where its patient's other films, or its study's, are of somebody else."""
-        self.folders[folder].add(record.patient)
-        self._note(record)
-        doubts = []
-        if len(self.checks[record.patient]) > 1:
-            doubts.append(f"one patient ID with several names or birth dates: {WHOSE}")
-        if len(self.studies[record.uids[0]]) > 1:
-            doubts.append(f"one study with several patients: {WHOSE}")
-        if not doubts:
-            return record
-        state: State = record.state if record.state == "quarantined" else "unconfirmed"
-        return replace(record, notes=(*record.notes, *doubts), state=state)
-
-    def notes(self) -> list[str]:
-        mixed = sum(len(patients) > 1 for patients in self.folders.values())
-        twice = sum(len(checks) > 1 for checks in self.checks.values())
-        told = [f"{mixed} of {len(self.folders)} folders hold films of several patients"] if mixed else []
-        return told + ([f"{twice} patients have several names or birth dates under one ID"] if twice else [])
-
-    def _note(self, record: Record) -> None:
-        if record.person:
-            self.checks[record.patient].add(record.person)
-        if record.uids[0]:
-            self.studies[record.uids[0]].add(record.patient)

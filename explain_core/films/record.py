@@ -30,6 +30,8 @@ CONFIRM = "to be confirmed"
 """How a note ends that a person must answer before the film counts as ready."""
 WHOSE = f"whose it is, is {CONFIRM}"
 """How it ends where looking at the picture does not answer it."""
+SURE = "patient confirmed by a person"
+"""The note that answers it."""
 FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -152,7 +154,7 @@ def confirm(films: Path, record: Record, laterality: str, view: str, *, whose: b
     if not (facts.laterality and facts.view):
         raise InputError(f"Film {record.film} has no laterality or no view: say both of what is seen on it.")
     left = tuple(note for note in record.notes if not note.endswith(CONFIRM) or (note.endswith(WHOSE) and not whose))
-    told = ("view confirmed by a person", *(["patient confirmed by a person"] if whose else []))
+    told = ("view confirmed by a person", *([SURE] if whose else []))
     made = replace(record, facts=facts, notes=(*told, *left))
     made = replace(made, state=record.state if record.state == "quarantined" else state_of(made.notes))
     save(films, made)

@@ -167,11 +167,24 @@ def test_people_who_are_mixed_up_are_noticed(tmp_path: Path, decoder: Decoder) -
     saved(tmp_path / "in" / "b.dcm", film(SOPInstanceUID="1.2.3.2", PatientName="Roe^Ann"))
     saved(tmp_path / "in" / "c.dcm", film(SOPInstanceUID="1.2.3.3", PatientID="4712"))
     done = imported(tmp_path / "in", decoder)
-    assert [film.state for film in done.films] == ["ready", "unconfirmed", "unconfirmed"]
-    assert "several names" in done.films[1].notes[-1]
-    assert "one study with several patients" in done.films[2].notes[-1]
+    told = [(film.state, sum("several names" in note for note in film.notes)) for film in done.films]
+    assert told == [("unconfirmed", 1), ("unconfirmed", 1), ("unconfirmed", 0)]
+    assert all("one study with several patients" in film.notes[-1] for film in done.films)
+    assert {film.film: film for film in records(tmp_path / "films")} == {film.film: film for film in done.films}
     assert done.notes[0] == "1 of 1 folders hold films of several patients"
     assert "Roe" not in json.dumps(done.as_dict())
+
+
+def test_a_film_from_an_earlier_day_is_doubted_too(tmp_path: Path, decoder: Decoder) -> None:
+    for number in (1, 2):
+        saved(tmp_path / "in" / f"{number}.dcm", film(SOPInstanceUID=f"1.2.3.{number}"))
+    first, sure = imported(tmp_path / "in", decoder).films
+    assert first.state == "ready"
+    sure = confirm(tmp_path / "films", sure, "", "", whose=True)
+    saved(tmp_path / "later" / "a.dcm", film(SOPInstanceUID="1.2.3.3", PatientName="Roe^Ann"))
+    imported(tmp_path / "later", decoder)
+    assert find(tmp_path / "films", first.film).state == "unconfirmed"
+    assert find(tmp_path / "films", sure.film) == sure
 
 
 def test_one_identifier_with_two_pictures_is_refused(tmp_path: Path, decoder: Decoder) -> None:
