@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, UnidentifiedImageError
 
-from annotations.shapes import Ellipse, ellipse_of
+from annotations.shapes import ellipse_of
 from explain_core.errors import InputError
+from explain_core.shapes import Ellipse
 
 if TYPE_CHECKING:
     from annotations.export import Answered, Label

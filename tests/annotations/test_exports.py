@@ -23,9 +23,10 @@ from annotations.importing import import_labels
 from annotations.people import People
 from annotations.questions import QUESTIONS
 from annotations.queue import Queue
-from annotations.shapes import Ellipse, check_shapes, ellipse_of
+from annotations.shapes import check_shapes, ellipse_of
 from explain_core.data.sources import load_data
 from explain_core.errors import InputError, OutputError
+from explain_core.shapes import Ellipse
 from tests.annotations.bundles import item, picture, write_bundle
 
 DRAWN = {"ellipse": {"cx": 16, "cy": 12, "rx": 8, "ry": 4, "angle": 0}}
