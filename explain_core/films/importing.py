@@ -16,6 +16,7 @@ from explain_core.errors import DataError, ImageError, InputError
 from explain_core.films.exams import Exam, exams
 from explain_core.films.people import People
 from explain_core.films.pictures import plain_film
+from explain_core.films.pyramid import FilmRaster
 from explain_core.films.record import CONFIRM, WHOSE, Record, pixel_hash, read, save, state_of, whole_records
 from explain_core.films.side import chest_wall
 
@@ -121,6 +122,7 @@ def _import(
         done.already += 1
         return
     save(films, record, content)
+    FilmRaster(films, record).make()
     done.films.append(record)
     done.removed.update(dict(record.removed))
 

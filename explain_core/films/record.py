@@ -2,6 +2,7 @@
 
     FILMS/<patient>/<exam>/<film>.dcm     or .npy, where the film came as a plain picture
     FILMS/<patient>/<exam>/<film>.json    its record, written last
+    FILMS/<patient>/<exam>/<film>.levels  the film in smaller sizes, which can be made again at any time
     FILMS/quarantine/<patient>/<exam>/…   films on which a person may be named, until somebody has looked
 
 `<patient>` is a pseudonym, `<exam>` a shifted date or `study-…`, `<film>` a keyed name; FILMS is WORKSPACE/films.
@@ -67,6 +68,10 @@ class Record:
     def path(self, films: Path) -> Path:
         """Of the record itself."""
         return self.folder(films) / f"{self.film}.json"
+
+    def levels(self, films: Path) -> Path:
+        """Of the film in smaller sizes (pyramid.py)."""
+        return self.folder(films) / f"{self.film}.levels"
 
     def open(self, films: Path) -> Film:
         """The film; its values are mapped from the file, not read.  Raises DataError where the file is gone."""
@@ -169,6 +174,6 @@ def release(films: Path, record: Record) -> Record:
     made = replace(record, state=state_of(record.notes), notes=notes)
     before = record.folder(films)
     save(films, made, (before / record.file).read_bytes())
-    for name in (record.path(films), before / record.file):
-        name.unlink()
+    for path in (record.path(films), before / record.file, record.levels(films)):
+        path.unlink(missing_ok=True)
     return made
