@@ -1,0 +1,52 @@
+"""A greyscale presentation state: the film as it is shown, with outlines and names of regions (PS3.3 A.33.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from highdicom import PresentationLUTTransformation
+from highdicom.pr import (
+    AnnotationUnitsValues,
+    GraphicAnnotation,
+    GraphicLayer,
+    GraphicObject,
+    GrayscaleSoftcopyPresentationState,
+    TextObject,
+)
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from explain_core.data.marked import Marked
+from explain_core.dicom.objects.base import CAUTION, graphic, identifiers, size_of, titled
+
+LAYER = "REGIONS"
+
+
+def presentation(film: Dataset, marked: Sequence[Marked], *, inverse: bool) -> GrayscaleSoftcopyPresentationState:
+    """Windows and tables are the film's own; `inverse` where low values are bright.
+
+    Raises InputError for a region that is not on the film.
+    """
+    size = size_of(film)
+    drawn = [(name, *graphic(one, size)) for name, one in zip(titled(marked), marked, strict=True)]
+    layer = GraphicLayer(LAYER, order=1, description=f"Regions drawn. {CAUTION}")
+    annotation = GraphicAnnotation(
+        referenced_images=[film],
+        graphic_layer=layer,
+        graphic_objects=[GraphicObject(kind, points, AnnotationUnitsValues.PIXEL) for _, kind, points in drawn],
+        text_objects=[
+            TextObject(name, AnnotationUnitsValues.PIXEL, anchor_point=_anchor(points), anchor_point_visible=False)
+            for name, _, points in drawn
+        ],
+    )
+    return GrayscaleSoftcopyPresentationState(
+        referenced_images=[film], graphic_layers=[layer], graphic_annotations=[annotation], content_label=LAYER,
+        content_description=f"Regions drawn. {CAUTION}", presentation_lut_transformation=PresentationLUTTransformation(
+            presentation_lut_shape="INVERSE" if inverse else "IDENTITY"
+        ), **identifiers("gsps"),
+    )  # fmt: skip
+
+
+def _anchor(points: NDArray[np.float64]) -> tuple[float, float]:
+    return float(points[0, 0]), float(points[0, 1])

@@ -1,0 +1,68 @@
+"""`rhoscope dicom export | report | annotations`: what is known of films, handed on and taken over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from explain_core.errors import InputError
+from explain_core.films import commands
+from explain_core.films.commands import Name
+from explain_core.films.exporting import OBJECTS, Given, export_object, read_map, unit_map
+
+shell = commands.shell
+
+Films = Annotated[Path | None, typer.Option(metavar="DIR", help="Where films are kept. Default: the workspace's.")]
+Regions = Annotated[Path | None, typer.Option(metavar="FILE", help="Regions as JSON.")]
+
+
+@shell.command()
+def export(
+    film: Name,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where it goes.")],
+    kind: Annotated[str, typer.Option(metavar="|".join(OBJECTS), help="The kind of object.")],
+    regions: Regions = None,
+    map_: Annotated[Path | None, typer.Option("--map", metavar="FILE", help="A map on the film's grid.")] = None,
+    title: Annotated[str, typer.Option(metavar="TEXT", help="What the map is.")] = "saliency",
+    observer: Annotated[str, typer.Option(metavar="NAME", help="Who drew the regions, by a pseudonym.")] = "",
+    organisation: Annotated[
+        str, typer.Option(metavar="NAME", help="For whom the observer answers: the report counts as verified.")
+    ] = "",
+    films: Films = None,
+) -> None:
+    """Write regions or a map of a film as DICOM SEG, presentation state or structured report."""
+    from explain_core.data.marked import read_marked
+    from explain_core.dicom.objects.sr import Observer
+    from explain_core.films.record import find
+
+    needs = OBJECTS[kind].needs if kind in OBJECTS else ""
+    if (needs == "regions" and regions is None) or (needs == "map" and map_ is None):
+        raise InputError(f"Kind {kind!r} is made of --{needs}: give a file of it.")
+    if organisation and not observer:
+        raise InputError(f"--organisation {organisation!r} without --observer: say who answers for the report.")
+    folder = films or commands.films_folder()
+    record = find(folder, film)
+    given = Given(
+        read_marked(read_file(regions), record.film) if regions and needs == "regions" else (),
+        unit_map(read_map(map_)) if map_ and needs == "map" else None,
+        title,
+        Observer(observer, organisation) if observer else None,
+    )
+    export_object(kind, folder, record, given, out)
+    for note in record.notes:
+        typer.echo(f"rhoscope: {note}", err=True)
+
+
+LARGEST = 64 << 20
+
+
+def read_file(path: Path) -> str:
+    """A text file of at most 64 MiB; raises InputError."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"{path} is larger than 64 MiB: give the file of regions.")
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError):
+        raise InputError(f"{path} cannot be read as text: give a file in UTF-8.") from None
