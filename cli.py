@@ -27,7 +27,7 @@ from explain_core import __version__
 from explain_core.campaign import commands as campaign
 from explain_core.errors import InputError, RhoscopeError
 from explain_core.evaluation import commands as evaluation
-from explain_core.films import commands as films
+from explain_core.films import handing as films
 from explain_core.library import commands as library
 from explain_core.retraining import commands as retraining
 from explain_core.runs import commands
