@@ -1,8 +1,15 @@
-"""The table of pages.  `python app.py [--server.port=…]` serves it, and so does `streamlit run app.py`."""
+"""The table of pages.  `python app.py [--server.port=…]` serves it, and so does `streamlit run app.py`.
+
+Streamlit's server imports this file for its `app`, and runs it as a script for every visit.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import streamlit as st
 from streamlit import runtime
@@ -12,7 +19,7 @@ from streamlit.web import cli
 
 from annotations.people import Right
 from explain_core.errors import RhoscopeError
-from pages.parts import sign_in
+from pages.parts import pixels, sign_in
 
 # Streamlit leaves six empty rem above the first line, and writes what is chosen in white on the dark theme's blue.
 STYLE = """
@@ -26,6 +33,7 @@ STYLE = """
 # A page, its icon, and the right that it takes of whoever has signed in (docs/teams.md).
 PAGES: tuple[tuple[str, str, Right], ...] = (
     ("explore", "compare", "answer"),
+    ("review", "radiology", "answer"),
     ("annotate", "keyboard", "answer"),
     ("campaigns", "groups", "organise"),
     ("train", "model_training", "organise"),
@@ -66,14 +74,23 @@ def _page(name: str, icon: str, *, hidden: bool) -> StreamlitPage:
     )  # fmt: skip
 
 
-def serve() -> None:
-    """Before its first page, Streamlit takes a folder called `pages` for its older kind of app, and would show
-    a page that is asked for by its address without what stands here."""
-    PagesManager.uses_pages_directory = False
-    cli.main(["run", __file__, *sys.argv[1:]])
+@asynccontextmanager
+async def opened(_: st.App) -> AsyncIterator[None]:
+    """Opens a browser where there is a desktop; Streamlit does so for scripts only."""
+    if not st.get_option("server.headless"):
+        listens = st.get_option("server.address")
+        host = "localhost" if listens in (None, "", "0.0.0.0", "::") else listens
+        where = f"http://{f'[{host}]' if ':' in host else host}:{st.get_option('server.port')}"
+        threading.Thread(target=webbrowser.open, args=(where,), daemon=True).start()
+    yield
 
 
 if runtime.exists():
     show()
 elif __name__ == "__main__":
-    serve()
+    cli.main(["run", __file__, *sys.argv[1:]])
+else:
+    # Before its first page, Streamlit takes a folder called `pages` for its older kind of app, and would show a page
+    # that is asked for by its address without what stands here.
+    PagesManager.uses_pages_directory = False
+    app = st.App(__file__, routes=pixels.ROUTES, lifespan=opened)

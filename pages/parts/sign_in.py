@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import streamlit as st
+from starlette.requests import HTTPConnection
 from streamlit.user_info import AUTH_LOGOUT_ENDPOINT
 
 from annotations.people import NAME, People, Right, allowed
@@ -26,6 +27,8 @@ WAYS = {
     "header": "by the proxy in front of the app",
 }
 LOOK_S = 30.0
+COOKIE = "_streamlit_user"
+"""How the names begin of the cookies by which Streamlit knows who has signed in."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SIGN_OUT = {"oidc": AUTH_LOGOUT_ENDPOINT.lstrip("/"), "header": "sign-out"}
 """Where the browser is sent, beside the pages: Streamlit's own address, and one that the proxy has."""
@@ -37,6 +40,22 @@ class Signed(NamedTuple):
 
     name: str
     since: float
+
+
+class Guest(NamedTuple):
+    """Somebody who has signed in, and what every request of their browser carries: a header or cookies."""
+
+    signed: Signed
+    header: str
+    cookies: tuple[tuple[str, str], ...]
+
+    def sent(self, request: HTTPConnection) -> bool:
+        """Whether a request outside the pages is theirs, their session goes on, and they are still known."""
+        if self.header:
+            theirs = _vouched(request.headers.getlist(self.header)) == self.signed.name
+        else:
+            theirs = _session_cookies(request.cookies) == self.cookies
+        return theirs and PRESENCE.here(self.signed) and _refusal(self.signed.name, "answer") is None
 
 
 class Presence:
@@ -90,13 +109,29 @@ def name() -> str | None:
     return signed.name if signed and PRESENCE.here(signed) else None
 
 
+def guest() -> Guest | None:
+    """Whoever is here, to be known again by requests outside the pages; None where nobody signs in.
+
+    Raises RightsError where somebody must sign in first.
+    """
+    kind, header = way()
+    if kind == "local":
+        return None
+    signed = _signed()
+    if signed is None or not PRESENCE.here(signed):
+        raise RightsError("Sign in first.")
+    return Guest(signed, header, _session_cookies(st.context.cookies))
+
+
 def refused(right: Right) -> str | None:
     """Why whoever is here may not use what takes this right; None where they may, and where nobody signs in."""
     if way()[0] == "local":
         return None
     who = name()
-    if who is None:
-        return "Sign in first."
+    return "Sign in first." if who is None else _refusal(who, right)
+
+
+def _refusal(who: str, right: Right) -> str | None:
     if not NAME.fullmatch(who):
         return "What you are called by the provider cannot be a name here: have it send a verified e-mail address."
     known = [one.name for one in People(database()).find()]
@@ -147,10 +182,17 @@ def _signed() -> Signed | None:
     kind, header = way()
     if kind == "oidc" and st.user.get("is_logged_in"):
         return Signed(_called(st.user), float(str(st.user["iat"])))
-    sent = st.context.headers.get_all(header) if header else []
-    if len(sent) != 1 or not sent[0].strip():
-        return None
-    return Signed(_folded(sent[0].strip()), float(st.session_state.setdefault("signed-in", clock())))
+    who = _vouched(st.context.headers.get_all(header)) if header else None
+    return Signed(who, float(st.session_state.setdefault("signed-in", clock()))) if who else None
+
+
+def _vouched(sent: list[str]) -> str | None:
+    """The name in the proxy's header, which must be there once."""
+    return _folded(sent[0].strip()) if len(sent) == 1 and sent[0].strip() else None
+
+
+def _session_cookies(cookies: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, value) for name, value in cookies.items() if name.startswith(COOKIE)))
 
 
 def _called(claims: Mapping[str, Any]) -> str:
