@@ -16,7 +16,7 @@ from explain_core.engine.jobs import Job, Pixels, check_pixels, rho_for
 from explain_core.engine.lending import lend
 from explain_core.engine.library import Held, choose_device, hold
 from explain_core.engine.predictions import predict
-from explain_core.engine.schedule import Scheduler
+from explain_core.engine.schedule import Scheduler, memory_from
 from explain_core.engine.solve import solve
 from explain_core.errors import ImageError, InputError, ParamError, TargetError
 from explain_core.evaluation.asking import Asking
@@ -40,6 +40,7 @@ def explain(
     seed: int = 0,
     device: str = "auto",
     chunk: int | None = None,
+    memory: float | None = None,
     progress: Callable[[float], None] | None = None,
     **knobs: Any,
 ) -> list[Answer]:
@@ -55,6 +56,8 @@ def explain(
         seed: of whatever the method draws at random.
         device: `auto`, `cpu` or `cuda`; a classifier stays where it is under `auto`.
         chunk: rows solved together at most; None: as many as fit.
+        memory: GiB that the computing may take, besides the program itself; None: RHOSCOPE_MEMORY, or half of the
+            machine's.  What a network keeps for its way back beyond that waits in a temporary file.
         progress: called after each step with the share done, 0 to 1.
         knobs: the method's parameters, see `rhoscope methods`.
 
@@ -65,6 +68,7 @@ def explain(
     params = row.params.build(knobs)
     if chunk is not None and chunk < 1:
         raise ParamError(f"chunk = {chunk}: it must be at least 1.")
+    limit = None if memory is None else memory_from(memory)
     rhos = _rhos(row, rho)
     pictures = [check_pixels(picture) for picture in _pictures(images)]
     held = _hold(model, device)
@@ -77,7 +81,7 @@ def explain(
     ]
     rows = [make_row(held, METHODS, job, picture) for job, picture in jobs]
     with lend(held.model):
-        return solve(rows, Scheduler(held.device, most_rows=chunk), progress or (lambda _: None))
+        return solve(rows, Scheduler(held.device, limit, most_rows=chunk), progress or (lambda _: None))
 
 
 def asking(

@@ -23,13 +23,14 @@ class Asked:
     """What is asked of every picture.
 
     `knobs` maps every method asked to the parameters that differ from its defaults; `rhos` empty
-    means each method's own default; `target` is an index, a class name, `top1` or `top2`.
+    means each method's own default; `target` is an index, a class name, `top1` or `top2`; `memory` GiB.
     """
 
     knobs: Mapping[str, Mapping[str, Any]]
     target: int | str = "top1"
     rhos: Rhos = ()
     seed: int = 0
+    memory: float | None = None
 
 
 def rhos_for(method: Method, rhos: Rhos) -> Rhos:

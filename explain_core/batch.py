@@ -141,6 +141,7 @@ class _Batch:
                 target=self.asked.target,
                 rho=list(rhos),
                 seed=self.asked.seed,
+                memory=self.asked.memory,
                 progress=progress,
                 **self.asked.knobs[name],
             )

@@ -39,10 +39,11 @@ class Maps:
     """Maps (n, k, h, w) that named modules put out, in execution order; a module used twice keeps its last.
 
     `shapes` are those of all outputs, also of those that are no map or have only one position.  Maps that are
-    `cut` are where a gradient ends; others lie on its way.
+    `cut` are where a gradient ends; others lie on its way.  Where only the `last` is wanted, the others are let go.
     """
 
     cut: bool = True
+    last: bool = False
     kept: dict[str, Tensor] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -56,14 +57,16 @@ class Maps:
             return None
         kept = output.detach().requires_grad_() if self.cut else output
         self.kept.pop(name, None)
+        if self.last:
+            self.kept.clear()
         self.kept[name] = kept
         return kept.clone()
 
 
 @contextmanager
-def maps_of(net: nn.Module, names: Sequence[str], *, cut: bool = True) -> Iterator[Maps]:
+def maps_of(net: nn.Module, names: Sequence[str], *, cut: bool = True, last: bool = False) -> Iterator[Maps]:
     """Keep the maps of named modules; if they are cut, a backward pass ends at the last of them."""
-    maps, thread, modules = Maps(cut), get_ident(), dict(net.named_modules())
+    maps, thread, modules = Maps(cut, last), get_ident(), dict(net.named_modules())
 
     def listen(name: str) -> Callable[..., Tensor | None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> Tensor | None:

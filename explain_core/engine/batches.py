@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,7 +20,15 @@ from explain_core.engine.faults import is_out_of_memory, one_line
 from explain_core.engine.jobs import Job, Pixels, check_pixels, find_method, rho_for
 from explain_core.engine.lending import lend
 from explain_core.engine.library import Held
-from explain_core.errors import CannotExplain, MethodError, ModelError, ParamError, RhoscopeError
+from explain_core.engine.spill import Spill
+from explain_core.errors import (
+    CannotExplain,
+    MemoryExhausted,
+    MethodError,
+    ModelError,
+    ParamError,
+    RhoscopeError,
+)
 from explain_core.methods.base import Method
 from explain_core.params import fingerprint
 from explain_core.records import Answer, Floats
@@ -30,13 +40,17 @@ Clock = Callable[[], float]
 
 log = logging.getLogger("rhoscope")
 
+AT_WORK = 5
+"""Tensors of the network's largest size that an operation and its derivative hold at once."""
+
 
 @dataclass(eq=False)
 class Row:
     """One question under computation, and in the end its answer or error.
 
     `cost` in units of one forward + backward pass; `nbytes` estimates the memory it needs while a
-    step is taken; the lower `priority`, the more urgent; `order` is its arrival.
+    step is taken, `least` the same where all is put aside that can be, `between` what it holds between steps;
+    the lower `priority`, the more urgent; `order` is its arrival.
     """
 
     job: Job
@@ -46,6 +60,8 @@ class Row:
     group: str
     cost: float
     nbytes: int
+    least: int
+    between: int
     priority: int = 0
     order: int = 0
     state: State = "waiting"
@@ -86,6 +102,8 @@ def make_row(held: Held, methods: Mapping[str, Method], job: Job, pixels: Pixels
     held.model.check_images(pixels.shape)
     job = replace(job, target=target, rho=rho_for(method, job.rho), version=method.version)
     group = job.group(pixels.shape, str(pixels.dtype))
+    pictures = method.least or method.memory
+    between = held.density * method.features(job.params) + held.dtype.itemsize * pictures(job.params)
     return Row(
         job=job,
         pixels=pixels,
@@ -94,6 +112,8 @@ def make_row(held: Held, methods: Mapping[str, Method], job: Job, pixels: Pixels
         group=fingerprint(group, job.image) if held.model.standardise else group,  # its pictures' constants are shared
         cost=method.cost(job.params),
         nbytes=int(pixels.size * (3 * held.density + held.dtype.itemsize * method.memory(job.params))),
+        least=int(pixels.size * (between + AT_WORK * held.widest)),
+        between=int(pixels.size * between),
         priority=priority,
     )
 
@@ -103,7 +123,8 @@ class Run:
 
     `step` takes one slice and never raises: afterwards `results` are there, or `exhausted` is
     true (too little memory), or there is more to do.  `planned` drops are those of an earlier run
-    that is being replayed: its rows leave at the same steps, and it is never cut in two.
+    that is being replayed: its rows leave at the same steps, and it is never cut in two.  Its owner says at each
+    step how much memory there is (`room`, bytes): what autograd keeps beyond that is put aside in a file.
     """
 
     def __init__(self, rows: list[Row], planned: Drops | None = None, clock: Clock = time.perf_counter) -> None:
@@ -111,6 +132,7 @@ class Run:
         self.planned = planned
         self.exhausted = False
         self.progress = 0.0
+        self.room = sys.maxsize
         self.results: list[Answer | RhoscopeError] | None = None
         self._held, self._method, self._clock = rows[0].held, rows[0].method, clock
         self._working: Working | None = None
@@ -118,6 +140,7 @@ class Run:
         self._left: dict[int, int] = {}
         self._pictures: Tensor | None = None
         self._lock = threading.Lock()
+        self._spill: Spill | None = None
 
     @property
     def live(self) -> list[Row]:
@@ -137,19 +160,47 @@ class Run:
         """Work still to be done, in units of one forward + backward pass of one row."""
         return sum(row.cost for row in self.live) * (1 - self.progress)
 
+    @property
+    def between(self) -> int:
+        """Bytes that it holds between steps."""
+        return sum(row.between for row in self.rows)
+
+    @property
+    def least(self) -> int:
+        """Bytes that a step cannot do without."""
+        return sum(row.least for row in self.rows)
+
     def step(self) -> None:
         """Take one slice: the method's next step, or its last."""
         started = self._clock()
         live = self.live
         try:
             # A step may be taken in a caller's thread, under whatever gradient mode that is in.
-            with lend(self._held.model), torch.inference_mode(False), torch.enable_grad():
+            with lend(self._held.model), torch.inference_mode(False), torch.enable_grad(), self._within():
                 found = self._advance()
             self._share_time(live, started)
             if found is not None:
                 self.results = self._answers(found)
         except (Exception, SystemExit) as error:
             self._stop(error)
+
+    def _within(self) -> AbstractContextManager[None]:
+        """Keeps to the room that there is; raises MemoryExhausted where that cannot be."""
+        if sum(row.nbytes for row in self.rows) <= self.room:
+            return nullcontext()
+        if self._spill is None:
+            self._check_room()
+            self._spill = Spill([*self._held.model.parameters(), *self._held.model.buffers()])
+        return self._spill.keeping(max(0, self.room - self.least))
+
+    def _check_room(self) -> None:
+        if self.least > self.room:
+            height, width = self.rows[0].pixels.shape[-2:]
+            raise MemoryExhausted(
+                f"{self._method.name} on {width} × {height} pixels needs about {self.least / 2**30:.1f} GiB, and "
+                f"{self.room / 2**30:.1f} are allowed: raise the limit (--memory, or RHOSCOPE_MEMORY), "
+                f"{'lower history, ' if hasattr(self.rows[0].job.params, 'history') else ''}or use a smaller picture."
+            )
 
     def preview(self, row: Row) -> Floats | None:
         """The row's picture (c, h, w) as it stood after the last step, or None before there is one."""

@@ -37,7 +37,8 @@ class Engine:
     Args:
         device: `auto`, `cpu` or `cuda`.
         cache_bytes: answers and predictions kept.
-        memory_bytes: bounds a batch; None: half of a free accelerator, 2 GiB on the processor.
+        memory_bytes: what the computing may take, besides the program itself; None: RHOSCOPE_MEMORY (GiB), or else
+            half of the machine's memory, and nine tenths of a free accelerator's.
         methods: the table of methods.
         clock: seconds; only differences matter.
     """

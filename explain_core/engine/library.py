@@ -34,11 +34,15 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Held:
-    """A model on its device; `density` is the bytes that autograd keeps for each value of an input."""
+    """A model on its device.
+
+    For each value of an input, autograd keeps `density` bytes, of which `widest` belong to the largest tensor.
+    """
 
     model: Classifier
     card: ModelCard
     density: float
+    widest: float
     device: torch.device
     dtype: torch.dtype
 
@@ -93,16 +97,16 @@ def hold(model: Classifier, name: str, device: torch.device, methods: Mapping[st
     if any(tensor.device.type != device.type for tensor in weights):
         model = copy.deepcopy(model).to(device)
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), model.mean.dtype)
-    density = _try_out(model, name, device, dtype)
+    density, widest = _try_out(model, name, device, dtype)
     with lend(model):
         reasons = {method.name: method.cannot(model) for method in methods.values()}
     cannot = {method: why for method, why in reasons.items() if why}
     card = ModelCard(name, model.sha256(), model.classes, model.kind, model.input, cannot)
-    return Held(model, card, density, device, dtype)
+    return Held(model, card, density, widest, device, dtype)
 
 
-def _try_out(model: Classifier, name: str, device: torch.device, dtype: torch.dtype) -> float:
-    """Bytes kept for the backward pass per input value, from one grey picture.
+def _try_out(model: Classifier, name: str, device: torch.device, dtype: torch.dtype) -> tuple[float, float]:
+    """Bytes kept for the backward pass per input value, in all and by the largest tensor, from one grey picture.
 
     What a convolutional network keeps grows with the area, so one small picture tells for all sizes.
     """
@@ -128,4 +132,4 @@ def _try_out(model: Classifier, name: str, device: torch.device, dtype: torch.dt
         raise ModelError(f"{name}: a picture of {size} does not pass through ({one_line(error)}).") from error
     if not torch.isfinite(logits).all():
         raise WeightsError(f"{name} gives logits that are not finite; use weights without NaN or overflow.")
-    return sum(kept.values()) / grey.numel()
+    return sum(kept.values()) / grey.numel(), max(kept.values(), default=0) / grey.numel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from itertools import count
@@ -10,7 +11,7 @@ from itertools import count
 import torch
 
 from explain_core.engine.batches import Clock, Drops, Row, Run
-from explain_core.errors import MemoryExhausted
+from explain_core.errors import MemoryExhausted, ParamError
 
 MOST_SUSPENDED = 3
 """So many runs of one urgency are under way at once, besides ever shorter ones that cut in."""
@@ -21,7 +22,12 @@ OLDEST_EVERY = 8
 MOST_ROWS = {"cpu": 16, "cuda": 64}
 """Larger batches gain nothing, and one step of them would keep a short question waiting."""
 
-CPU_BYTES = 2 << 30
+BATCH_BYTES = 2 << 30
+"""Of a batch on the processor, which others use as well, unless a limit was set."""
+
+LIMIT = "RHOSCOPE_MEMORY"
+"""The setting: GiB that the computing may take, besides the program itself."""
+LEAST_GIB, MOST_GIB = 0.1, 65_536
 
 
 class Scheduler:
@@ -37,7 +43,9 @@ class Scheduler:
         most_rows: int | None = None,
         clock: Clock = time.perf_counter,
     ) -> None:
-        self._memory = memory_bytes or default_memory(device)
+        asked = memory_bytes or asked_memory()
+        self._memory = asked or free_memory(device)
+        self._batch = asked or default_batch(device)
         self._most_rows = most_rows or MOST_ROWS[device.type]
         self._clock = clock
         self._device = device
@@ -91,6 +99,7 @@ class Scheduler:
             run = min(options, key=lambda option: (option.priority, option.remaining, option.order))
         if run not in self._active:
             self._start(run)
+        run.room = self._memory - sum(other.between for other in self._active if other is not run)
         return run
 
     def settle(self, run: Run) -> list[Row]:
@@ -114,8 +123,17 @@ class Scheduler:
 
     def _room_for(self, run: Run) -> bool:
         """Suspended runs hold memory: few at once, unless a run is done twice before the shortest of them."""
+        if not self._fits(run):
+            return False
         rivals = [active for active in self._active if active.priority <= run.priority]
         return len(rivals) < MOST_SUSPENDED or 2 * run.remaining <= min(active.remaining for active in rivals)
+
+    def _fits(self, run: Run) -> bool:
+        """Whether all could be under way at once: what they hold between steps, and the largest step."""
+        if not self._active:
+            return True
+        all_ = [*self._active, run]
+        return sum(one.between for one in all_) + max(one.least - one.between for one in all_) <= self._memory
 
     def _chunk(self, rows: list[Row]) -> list[Row]:
         group = rows[0].group
@@ -123,7 +141,7 @@ class Scheduler:
             return rows
         if self._device.type == "cpu" and rows[0].method.sensitive:
             return rows[:1]
-        most = min(self._most_rows, max(1, self._memory // max(1, rows[0].nbytes)), self._limits.get(group, len(rows)))
+        most = min(self._most_rows, max(1, self._batch // max(1, rows[0].nbytes)), self._limits.get(group, len(rows)))
         return rows[: math.ceil(len(rows) / math.ceil(len(rows) / most))]
 
     def _start(self, run: Run) -> None:
@@ -154,6 +172,31 @@ class Scheduler:
         return []
 
 
-def default_memory(device: torch.device) -> int:
-    """Half of what is free on an accelerator; 2 GiB on the processor, which others use as well."""
-    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else CPU_BYTES
+def default_batch(device: torch.device) -> int:
+    """Half of what is free on an accelerator; 2 GiB on the processor."""
+    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else BATCH_BYTES
+
+
+def free_memory(device: torch.device) -> int:
+    """What may be used where nobody set a limit: nine tenths of what is free on an accelerator; half of the machine."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] * 9 // 10
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def asked_memory() -> int | None:
+    """The limit that is set, in bytes; raises ParamError for one that is no number of GiB."""
+    text = os.environ.get(LIMIT)
+    if not text:
+        return None
+    try:
+        return memory_from(float(text))
+    except ValueError:
+        raise ParamError(f"{LIMIT} = {text}: a number of GiB is needed, for example 4.") from None
+
+
+def memory_from(gib: float) -> int:
+    """Bytes; raises ParamError."""
+    if not LEAST_GIB <= gib <= MOST_GIB:
+        raise ParamError(f"A memory limit of {gib:g} GiB: {LEAST_GIB} to {MOST_GIB} are possible; 4 is common.")
+    return int(gib * 2**30)

@@ -39,6 +39,10 @@ class Method:
     `cost` estimates the passes of one row, in units of one forward + backward; `cannot` says why
     the method does not apply to a model (None: it does); `version` rises whenever its numbers
     change, so that cached and recorded results are never mixed.
+
+    Memory of one row, in pictures: `memory` of a step besides what the network keeps for its way back; `least`
+    where that is put aside and samples go one by one, None: the same; `features` is the share of what the
+    network keeps that the method holds on to itself.
     """
 
     name: str
@@ -54,4 +58,6 @@ class Method:
     cannot: Callable[[Classifier], str | None] = applies_to_all
     limits: str = ""
     memory: Callable[[Any], float] = lambda _: FEW_PICTURES
+    least: Callable[[Any], float] | None = None
+    features: Callable[[Any], float] = lambda _: 0.0
     sensitive: bool = False

@@ -232,6 +232,11 @@ def memory(params: ExtremalPerturbationParams) -> float:
     return 2 * LEVELS + 2 * FEW_PICTURES + (len(params.shares) - 1) * ANOTHER_AREA
 
 
+def least(params: ExtremalPerturbationParams) -> float:
+    """The same where what the network keeps is put aside."""
+    return 2 * LEVELS + FEW_PICTURES * (1 + len(params.shares))
+
+
 METHOD = Method(
     name="extremal-perturbation",
     title="Extremal perturbation",
@@ -243,6 +248,7 @@ METHOD = Method(
     rho="none",
     cost=cost,
     memory=memory,
+    least=least,
     sensitive=True,  # measured on photographs: a batch and single rows part, Spearman 0.993 after 100 steps
     limits="800 steps for each area: minutes without an accelerator. The area is given, not found.",
 )

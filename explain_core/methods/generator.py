@@ -154,6 +154,7 @@ METHOD = Method(
     rho="optional",
     cost=cost,
     memory=memory,
+    least=lambda params: FEW_PICTURES + 3.0 * params.filters,
     sensitive=True,
     limits="Experimental: the change often follows edges rather than the class, and its mask is nearly full or empty.",
 )

@@ -66,7 +66,7 @@ def run(model: Classifier, question: Question, params: GradCamParams) -> Working
 def look(model: Classifier, question: Question, layer: str, forward: Callable[[Images], Logits] | None = None) -> Look:
     """The class's gradient at a layer: one forward pass, `forward` instead of the model's own if given."""
     names = candidates(model, layer, question.images)
-    with maps_of(model.net, names) as maps, torch.enable_grad():
+    with maps_of(model.net, names, last=True) as maps, torch.enable_grad():
         logits = (forward or model)(question.images)
         name, kept = chosen(model, maps, layer, question.images)
         (gradient,) = torch.autograd.grad(pick(logits, question.target).sum(), kept)

@@ -16,6 +16,7 @@ from explain_core.params import AUTO
 from explain_core.types import Images
 
 WEIGHTS = "layer weights"
+PART = 64  # pixels of a side; with fewer, a model is not tried when it is opened
 VGG_WEIGHT, OTHER_WEIGHT = 1e4, 300.0
 VGG19_LAYERS, VGG19_COUNT = "4-9", 16  # the paper's choice for unguided maps, from 0, both ends included
 
@@ -40,17 +41,28 @@ def choose_layers(model: Classifier, x: Images, text: str, weight: float | None,
     network is a VGG, on whose scale the paper's weight was chosen.
     """
     with torch.no_grad():
-        outputs, places = survey(model.net, lambda: model(x))
+        part = _part(model, x)
+        places = survey(model.net, lambda: model(part))[1]
     vgg = type(model.net).__name__ == "VGG"
     weight = weight if weight is not None else (VGG_WEIGHT if vgg or raw else OTHER_WEIGHT)
-    numbers = tuple(chosen(text, len(outputs), vgg=vgg)) if weight > 0 else ()
+    numbers = tuple(chosen(text, len(places), vgg=vgg)) if weight > 0 else ()
     if not numbers:
         return Layers(None, {})
-    values = {f"layer {number}": outputs[number] for number in numbers}
+    watch = Watch(model.net, numbers, tuple(places[number] for number in numbers))
+    with torch.no_grad():
+        outputs = watch.run(lambda: model(x))[1]
+    values = {f"layer {number}": output for number, output in zip(numbers, outputs, strict=True)}
     sizes = torch.stack([value.flatten(1).square().mean(1) for value in values.values()], dim=1)
     scales = torch.ones_like(sizes) if raw or vgg else sizes.where(sizes > 0, 1)
-    watch = Watch(model.net, numbers, tuple(places[number] for number in numbers))
     return Layers(watch, {**values, WEIGHTS: weight / scales})
+
+
+def _part(model: Classifier, x: Images) -> Images:
+    """A corner that is large enough for the network: its activations are counted there, not kept of a whole film."""
+    if model.input.size is not None:
+        return x
+    side = max(PART, model.input.smallest)
+    return x[:1, :, :side, :side]
 
 
 def chosen(text: str, count: int, *, vgg: bool = False) -> range:

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from explain_core.methods.base import Method
+from explain_core.methods.base import FEW_PICTURES, Method
 from explain_core.methods.masked import FILLS, MaskedParams, fill_of, memory, passes_of, score_of
 from explain_core.methods.pixels import told
 from explain_core.models.classifier import Classifier
@@ -191,5 +191,6 @@ METHOD = Method(
     rho="none",
     cost=cost,
     memory=memory,
+    least=lambda _: FEW_PICTURES,
     limits="As coarse as its superpixels; a network is seldom linear in them, and R² says how far.",
 )

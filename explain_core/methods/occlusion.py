@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from explain_core.errors import ParamError
-from explain_core.methods.base import Method
+from explain_core.methods.base import FEW_PICTURES, Method
 from explain_core.methods.masked import FILLS, MaskedParams, fill_of, memory, passes_of, score_of
 from explain_core.methods.pixels import told
 from explain_core.models.classifier import Classifier
@@ -120,5 +120,6 @@ METHOD = Method(
     rho="none",
     cost=cost,
     memory=memory,
+    least=lambda _: FEW_PICTURES,
     limits="As coarse as the patch; a grey patch is itself something the network sees.",
 )

@@ -208,6 +208,11 @@ def memory(params: PerceptualBallParams) -> float:
     return 2 * params.history + FEW_PICTURES
 
 
+def features(params: PerceptualBallParams) -> float:
+    """Activations of the picture and of the one at hand: by default the middle half, where maps are small."""
+    return 0.0 if params.layers == "none" or params.feature_weight == 0 else 0.5
+
+
 METHOD = Method(
     name="perceptual-ball",
     title="Perceptual ball",
@@ -218,5 +223,6 @@ METHOD = Method(
     rho="optional",
     cost=cost,
     memory=memory,
+    features=features,
     limits="Often far inside the ball: the change that suffices is small.",
 )

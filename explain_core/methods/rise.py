@@ -20,7 +20,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from explain_core.methods.base import Method
+from explain_core.methods.base import FEW_PICTURES, Method
 from explain_core.methods.masked import MaskedParams, fill_of, memory, passes_of, score_of
 from explain_core.methods.pixels import told
 from explain_core.models.classifier import Classifier
@@ -161,5 +161,6 @@ METHOD = Method(
     rho="none",
     cost=cost,
     memory=memory,
+    least=lambda _: FEW_PICTURES,
     limits="4,000 forward passes a picture as published: minutes on a processor. Coarse, and noisy with few masks.",
 )

@@ -104,10 +104,27 @@ def test_memory_bounds_a_chunk(tiny: Classifier, pictures: list[Floats]) -> None
     assert desk.walk.chunks == [3, 3, 2]
 
 
-def test_memory_too_small_for_one_row_still_lets_it_try(tiny: Classifier, pictures: list[Floats]) -> None:
-    desk = Desk(tiny, pictures, memory=1)
+def test_what_does_not_fit_even_alone_is_told_so(tiny: Classifier, pictures: list[Floats]) -> None:
+    need = Desk(tiny, pictures).row(2).least
+    desk = Desk(tiny, pictures, memory=need - 1)
     desk.add(desk.row(2), desk.row(2, 1))
-    assert [row.state for row in desk.work()] == ["done", "done"]
+    assert [row.state for row in desk.work()] == ["failed", "failed"]
+    assert "raise the limit (--memory, or RHOSCOPE_MEMORY)" in str(desk.finished[0].error)
+    desk = Desk(tiny, pictures, memory=need)
+    desk.add(desk.row(2))
+    assert desk.work()[0].state == "done"
+
+
+def test_suspended_runs_leave_room_for_the_step_at_hand(tiny: Classifier, pictures: list[Floats]) -> None:
+    """Between steps a row holds less than at one, so two fit where each alone has a third more than it needs."""
+    one = Desk(tiny, pictures).row(2)
+    for memory, cuts_in in ((one.least + one.between, True), (one.least + one.between - 1, False)):
+        desk = Desk(tiny, pictures, memory=memory)
+        long, short = desk.row(30), desk.row(3, 1)
+        desk.add(long)
+        desk.work(slices=2)
+        desk.add(short)
+        assert (desk.work()[0] is short) == cuts_in
 
 
 def test_the_estimate_counts_what_autograd_keeps(desk: Desk) -> None:
