@@ -106,7 +106,8 @@ class FilmRaster(Raster):
                 film = self.record.open(self.films)
                 padding = self.record.facts.padding
                 above = padding and (padding[0] - film.lowest, padding[1] - film.lowest)
-                write(path, b"".join((self._header, *map(_bytes, smaller(film.stored, film.lowest, above)))))
+                made = (level.astype("<u2", copy=False).data for level in smaller(film.stored, film.lowest, above))
+                write(path, b"".join((self._header, *made)))
 
     @property
     def _header(self) -> bytes:
