@@ -22,11 +22,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from annotations.database import Database
+from annotations.reading.tables import ReadingRow, StudyRow
 from annotations.tables import AdjudicationRow, AuditHeadRow, AuditRow, LabelRow, RetrainingRow
 from explain_core.errors import StoreError
 
 START = "0" * 64
 LABELLED, ADJUDICATED, RETRAINED, PROMOTED = "label", "adjudicate", "retrain", "promote"
+STUDY, READ = "study", "read"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,22 @@ def retraining_detail(row: RetrainingRow) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def study_detail(row: StudyRow) -> dict[str, Any]:
+    """What the log holds of a study: `setup` covers arms, cases, explanations and lexicon."""
+    return {"study": row.id, "name": row.name, "bundle": row.bundle_sha256, "setup": row.setup_sha256}
+
+
+def reading_detail(row: ReadingRow) -> dict[str, Any]:
+    """What the log holds of a locked reading: everything that counts."""
+    return {
+        "reading": row.id, "study": row.study_id, "reader": row.reader_id, "case": row.case_id, "arm": row.arm_id,
+        "position": row.position, "step": row.step, "version": row.version, "answers": row.answers,
+        "lexicon": row.lexicon_sha256, "explanations": row.explanations, "reason": row.reason, "key": row.key,
+        "active_ms": row.active_ms, "hidden_ms": row.hidden_ms, "idle": row.idle,
+        "started": row.started.isoformat(), "locked": row.locked.isoformat(),
+    }  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Kept:
     """Rows of `table` that never change: `detail` is what their entry tells, with the row's number under `name`."""
@@ -97,6 +115,8 @@ KEPT: Mapping[str, Kept] = MappingProxyType(
         LABELLED: Kept("label", LabelRow, label_detail),
         ADJUDICATED: Kept("adjudication", AdjudicationRow, adjudication_detail),
         RETRAINED: Kept("retraining", RetrainingRow, retraining_detail),
+        STUDY: Kept("study", StudyRow, study_detail),
+        READ: Kept("reading", ReadingRow, reading_detail),
     }
 )
 """By what their entries are called."""

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from annotations.workspace import database_url
 from explain_core.errors import StoreError
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a database that has it needs no look at the others."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 PATIENCE_S = 30

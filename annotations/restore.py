@@ -26,6 +26,7 @@ from annotations.archive import (
     read_contents,
 )
 from annotations.database import Database, open_database
+from annotations.reading.tables import StudyRow
 from annotations.tables import CampaignRow, DatasetRow, ModelRow, RunRow
 from annotations.workspace import database_url, home, runs_folder
 from explain_core.errors import ArchiveError, InputError, OutputError, StoreError
@@ -64,7 +65,7 @@ def restore(file: Path, *, on_progress: Callable[[float], None] | None = None) -
 
 
 def check_empty() -> None:
-    """Raises InputError where this workspace holds models, data sets, recipes, runs or campaigns."""
+    """Raises InputError where this workspace holds models, data sets, recipes, runs, campaigns or studies."""
     for name, place in places().items():
         if place.is_dir() and any(place.iterdir()):
             raise InputError(_full(name))
@@ -73,7 +74,8 @@ def check_empty() -> None:
         database = open_database()
         try:
             with database.read() as session:
-                tables = {"runs": RunRow, "models": ModelRow, "data": DatasetRow, "campaigns": CampaignRow}
+                tables = {"runs": RunRow, "models": ModelRow, "data": DatasetRow, "campaigns": CampaignRow,
+                          "studies": StudyRow}  # fmt: skip
                 for name, table in tables.items():
                     if session.scalar(select(func.count()).select_from(table)):
                         raise InputError(_full(name))
@@ -151,6 +153,8 @@ def _rewrite(database: Database, moved: dict[str, str]) -> None:
             model.folder = _moved(model.folder, moved)
         for campaign in session.scalars(select(CampaignRow)):
             campaign.bundle = _moved(campaign.bundle, moved)
+        for study in session.scalars(select(StudyRow)):
+            study.bundle = _moved(study.bundle, moved)
         for data in session.scalars(select(DatasetRow)):
             data.manifest = {
                 name: _moved(value, moved) if isinstance(value, str) else value for name, value in data.manifest.items()

@@ -1,0 +1,1 @@
+"""Reader studies: set-up, worklist, two locked steps, amendments, and what comes out."""
