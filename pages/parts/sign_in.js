@@ -1,6 +1,7 @@
 // Tells the server that somebody is here: a key, a click or a turn of the wheel, in this tab or in another of this
 // browser.  Movements of the mouse do not count: browsers make them up when a page moves under a mouse at rest.
 const SIGNS = ["keydown", "pointerdown", "wheel"];
+const LONGEST_WAIT_MS = 5000;
 
 export default function ({ data, parentElement, setTriggerValue }) {
   if (data.leave) {
@@ -13,6 +14,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let told = -Infinity;
   let waiting;
   const tell = () => {
+    waiting = undefined;
     parentElement.tell();
     if (!data.proxy) return;
     // A proxy sees none of what goes through the socket, and would take whoever is busy for idle.
@@ -21,14 +23,22 @@ export default function ({ data, parentElement, setTriggerValue }) {
       () => {},
     );
   };
-  // A while later: what is told in one breath with a widget's change takes the change's run of the page away.
+  // A while later, when hands and page are at rest: what is told in one breath with a change of a widget or of the page
+  // takes that change's run of the page away.
+  const atRest = () => document.querySelector("[data-test-script-state]")?.dataset.testScriptState === "notRunning";
+  const wait = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => (atRest() ? tell() : wait()), 500);
+  };
   const soon = () => {
     told = performance.now();
-    clearTimeout(waiting);
-    waiting = setTimeout(tell, 500);
+    wait();
   };
   const heard = (event) => {
-    if (!event.isTrusted || performance.now() - told < data.every_ms) return;
+    if (!event.isTrusted) return;
+    const since = performance.now() - told;
+    if (waiting !== undefined && since < LONGEST_WAIT_MS) wait();
+    if (since < data.every_ms) return;
     tabs.postMessage("acted");
     soon();
   };

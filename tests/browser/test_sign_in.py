@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from explain_core.films.record import save
 from tests.browser import team
 from tests.browser.conftest import PATIENCE
 from tests.browser.team import ADA, BOB, EVE, Site
 from tests.browser.test_in_chromium import at_rest, serious
+from tests.films.test_pyramid import film
 
 pytestmark = pytest.mark.browser
 WAYS = ("oidc", *([pytest.param("proxy", marks=pytest.mark.slow)] if team.HAS_PROXY else []))
@@ -87,7 +93,7 @@ def touch(page: Page, sent: list[str | bytes]) -> None:
     sent.clear()
     while not any(b"acted" in frame for frame in sent if isinstance(frame, bytes)):
         page.keyboard.press("Shift")
-        page.wait_for_timeout(100)
+        page.wait_for_timeout(1000)
 
 
 def gone(page: Page) -> None:
@@ -120,6 +126,26 @@ def test_each_has_the_pages_of_a_role(window: Window, site: Site, tmp_path: Path
         assert ("Train" in menu(page)) == ("Settings" in menu(page)) == (name == ADA)
         assert ("Annotate" in menu(page)) == (name != EVE)
         context.close()
+
+
+def test_pixels_are_for_whoever_they_were_given_to(window: Window, site: Site) -> None:
+    films = site.clock.parent / "films"
+    seen = film(films, np.full((600, 500), 7, np.uint16))
+    save(films, replace(seen, facts=replace(seen.facts, laterality="R", view="CC")))
+    contexts = [window(), window()]
+    page = sign_in(contexts[0], site, BOB, "methods")
+    with page.expect_response(re.compile("/pixels/")) as shown:
+        go(page, site, "review")
+    address = shown.value.url
+    assert shown.value.status == 200
+    mine = contexts[0].request.get(f"{address.rsplit('/', 3)[0]}/0/0/0")
+    assert mine.body() == np.full(500 * 512, 7, "<u2").tobytes()
+    assert httpx.get(address, verify=team.TRUSTING).status_code == (403 if site.way == "oidc" else 401)
+    sign_in(contexts[1], site, ADA, "methods")
+    assert contexts[1].request.get(address).status == 403
+    page.get_by_role("button", name="Sign out").click()
+    gone(page)
+    assert contexts[0].request.get(address, max_redirects=0).status == (403 if site.way == "oidc" else 401)
 
 
 def test_signing_out_closes_every_window(window: Window, site: Site, tmp_path: Path) -> None:
