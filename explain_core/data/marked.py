@@ -146,7 +146,8 @@ def _ellipse(ellipse: Ellipse, size: tuple[int, int]) -> Bits:
     turn = math.radians(ellipse.angle)
     y, x = np.arange(size[0])[:, None] + 0.5 - ellipse.cy, np.arange(size[1])[None] + 0.5 - ellipse.cx
     along, across = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
-    covered: Bits = (along / ellipse.rx) ** 2 + (across / ellipse.ry) ** 2 <= 1
+    # without division, so that a pixel just on the edge counts where all numbers are whole
+    covered: Bits = (along * ellipse.ry) ** 2 + (across * ellipse.rx) ** 2 <= (ellipse.rx * ellipse.ry) ** 2
     return covered
 
 

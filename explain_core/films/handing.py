@@ -66,3 +66,37 @@ def read_file(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError):
         raise InputError(f"{path} cannot be read as text: give a file in UTF-8.") from None
+
+
+@shell.command("annotations")
+def take_over(
+    kind: Annotated[str, typer.Argument(metavar="cbis|inbreast|vindr|mias", help="The data set.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Its annotations: a file, or a folder of them.")],
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The pictures that were imported: find each one's film.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where regions go. Default: the terminal.")] = None,
+    films: Films = None,
+) -> None:
+    """Read the annotation files of a public data set: a line of JSON for each film, in pixels of the film."""
+    from explain_core.data.readers import get_reader
+    from explain_core.dicom.decode import Decoder
+    from explain_core.export import json_line, write
+    from explain_core.films.taking import Taken, take
+
+    found = get_reader(kind).read(file)
+    if pictures is None:
+        taken = [Taken(one) for one in found]
+    else:
+        with Decoder() as decoder:
+            taken = list(take(found, pictures, films or commands.films_folder(), decoder))
+    text = "".join(json_line(one.as_dict()) for one in taken)
+    if out:
+        write(out, text.encode())
+        placed = f", {sum(bool(one.film) for one in taken)} found among the films" if pictures else ""
+        typer.echo(f"{len(taken)} pictures, {sum(len(one.marks.regions) for one in taken)} regions{placed}")
+    else:
+        typer.echo(text, nl=False)
+    for one in taken:
+        for note in one.marks.notes:
+            typer.echo(f"rhoscope: {one.marks.picture}: {note}", err=True)

@@ -46,9 +46,9 @@ def read_cbis(spec: str, argument: str) -> DataSet:
 
 def _item(base: Path, rows: Sequence[Row]) -> Item:
     first = rows[0]
-    found = next(_candidates(base, first[FILM]), None)
+    found = next(candidates(base, first[FILM]), None)
     return Item(
-        name=_series(first[FILM]),
+        name=series_of(first[FILM]),
         load=partial(_film, found, first),
         label=max(_severity(row) for row in rows),
         marks=partial(_marks, base, found, rows),
@@ -62,7 +62,7 @@ def _severity(row: Row) -> int:
     """An index into CLASSES; BENIGN_WITHOUT_CALLBACK is benign."""
     known = {"MALIGNANT": 1, "BENIGN": 0, "BENIGN_WITHOUT_CALLBACK": 0}
     if row["pathology"] not in known:
-        raise DataError(f"{_series(row[FILM])} has the pathology {row['pathology']!r}; it is {', '.join(known)}.")
+        raise DataError(f"{series_of(row[FILM])} has the pathology {row['pathology']!r}; it is {', '.join(known)}.")
     return known[row["pathology"]]
 
 
@@ -72,7 +72,7 @@ def _film(found: Path | None, row: Row) -> Picture:
 
 def _there(found: Path | None, row: Row) -> Path:
     if found is None:
-        raise DataError(f"No film is under {_series(row[FILM])}; download it again.")
+        raise DataError(f"No film is under {series_of(row[FILM])}; download it again.")
     return found
 
 
@@ -82,19 +82,19 @@ def _marks(base: Path, found: Path | None, rows: Sequence[Row]) -> Annotation:
 
 
 def _region(base: Path, row: Row, size: tuple[int, int]) -> Region:
-    for path in (path for column in (ROI, CROP) for path in _candidates(base, row[column])):
+    for path in (path for column in (ROI, CROP) for path in candidates(base, row[column])):
         if film_size(path) == size:
             return Region(CLASSES[_severity(row)], film_mask(path))
-    raise DataError(f"No mask of the film's size is under {_series(row[ROI])}; download it again.")
+    raise DataError(f"No mask of the film's size is under {series_of(row[ROI])}; download it again.")
 
 
-def _series(path: str) -> str:
+def series_of(path: str) -> str:
     return path.partition("/")[0]
 
 
-def _candidates(base: Path, relative: str) -> Iterator[Path]:
+def candidates(base: Path, relative: str) -> Iterator[Path]:
     """Files that a path of the tables may stand for, the likeliest first."""
     path = beneath(base, relative)
     named = [path, *(path.with_suffix(suffix) for suffix in FILMS[1:])]
-    below = sorted(path for path in beneath(base, _series(relative)).rglob("*") if path.suffix.lower() in FILMS)
+    below = sorted(path for path in beneath(base, series_of(relative)).rglob("*") if path.suffix.lower() in FILMS)
     yield from dict.fromkeys(path for path in (*named, *below) if path.is_file())

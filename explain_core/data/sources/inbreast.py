@@ -92,7 +92,12 @@ def _dots(points: NDArray[np.float64], size: tuple[int, int]) -> Bits:
 
 
 def outlines_of(data: bytes, name: str) -> Iterator[NDArray[np.float64]]:
-    """The points (n, 2), x and y in pixels, of every finding in a property list; raises DataError.
+    """The points (n, 2), x and y in pixels, of every finding in a property list; raises DataError."""
+    return (points for _, points in findings_of(data, name))
+
+
+def findings_of(data: bytes, name: str) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """What each finding of a property list is called, and its points (n, 2), x and y in pixels; raises DataError.
 
     plistlib accepts no entities, so the document type that these files declare does no harm.
     """
@@ -101,12 +106,13 @@ def outlines_of(data: bytes, name: str) -> Iterator[NDArray[np.float64]]:
             region for image in plistlib.loads(data, fmt=plistlib.FMT_XML)["Images"] for region in image["ROIs"]
         ]
         for region in regions:
-            if str(region.get("Name", "")).lower().startswith(ANATOMY):
+            kind = str(region.get("Name", ""))
+            if kind.lower().startswith(ANATOMY):
                 continue
             points = np.array([_point(text) for text in region["Point_px"]], dtype=np.float64).reshape(-1, 2)
             if len(points):
-                yield points
-    except (plistlib.InvalidFileException, ExpatError, ValueError, TypeError, KeyError, AttributeError) as error:
+                yield kind, points
+    except (plistlib.InvalidFileException, ExpatError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise DataError(f"{name} is no outline file of INbreast ({type(error).__name__}); download it again.") from None
 
 

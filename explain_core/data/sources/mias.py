@@ -22,7 +22,7 @@ INFO = re.compile(r"(mdb(\d{3}))\s+([FGD])\s+([A-Z]{4})(?:\s+([BM]))?(?:\s+(\d+)
 
 
 @dataclass(frozen=True)
-class _Finding:
+class Finding:
     """A row: `circle` is None for normal films and for findings that are all over the breast."""
 
     ref: str
@@ -39,12 +39,10 @@ def read_mias(spec: str, argument: str) -> DataSet:
     The kinds of abnormality are flags.  Raises DataError.
     """
     folder = folder_at(spec, argument)
-    if (folder / "annotations.csv").is_file():
-        findings = list(_from_table(folder / "annotations.csv"))
-    elif (folder / "Info.txt").is_file():
-        findings = list(_from_info(folder / "Info.txt"))
-    else:
+    lists = [path for name in ("annotations.csv", "Info.txt") if (path := folder / name).is_file()]
+    if not lists:
         raise DataError(f"{spec} has neither annotations.csv nor Info.txt; give the folder of mini-MIAS.")
+    findings = findings_of(lists[0])
     films = (list(group) for _, group in groupby(findings, key=lambda finding: finding.ref))
     return DataSet(
         spec,
@@ -56,23 +54,28 @@ def read_mias(spec: str, argument: str) -> DataSet:
     )
 
 
-def _from_table(path: Path) -> Iterator[_Finding]:
+def findings_of(path: Path) -> list[Finding]:
+    """The rows of annotations.csv, or the lines of the data set's own Info.txt; raises DataError."""
+    return list(_from_table(path) if path.suffix.lower() == ".csv" else _from_info(path))
+
+
+def _from_table(path: Path) -> Iterator[Finding]:
     for row in read_table(path, ("file", "ref", "abnormality", "severity", "x", "y_image", "radius")):
         place = [row[name] for name in ("x", "y_image", "radius")]
         try:
             circle = Circle(float(place[1]), float(place[0]), float(place[2])) if all(place) else None
         except ValueError:
             raise DataError(f"{path.name}: {row['ref']} has {', '.join(place)}; three numbers are needed.") from None
-        yield _Finding(row["ref"], row["file"], row["abnormality"], _severity(row["severity"]), circle)
+        yield Finding(row["ref"], row["file"], row["abnormality"], _severity(row["severity"]), circle)
 
 
-def _from_info(path: Path) -> Iterator[_Finding]:
+def _from_info(path: Path) -> Iterator[Finding]:
     for line in read_text(path).splitlines():
         found = INFO.fullmatch(line.strip())
         if found:
             ref, _, _, kind, severity, x, y, radius = found.groups()
             circle = Circle(LAST_ROW - float(y), float(x), float(radius)) if x else None
-            yield _Finding(ref, f"{ref}.pgm", kind, _severity(severity or ""), circle)
+            yield Finding(ref, f"{ref}.pgm", kind, _severity(severity or ""), circle)
 
 
 def _severity(letter: str) -> int:
@@ -80,7 +83,7 @@ def _severity(letter: str) -> int:
     return {"B": 1, "M": 2}.get(letter, 0)
 
 
-def _item(folder: Path, film: list[_Finding]) -> Item:
+def _item(folder: Path, film: list[Finding]) -> Item:
     path = beneath(folder, film[0].file)
     number = re.sub(r"\D", "", film[0].ref)
     return Item(
@@ -94,6 +97,6 @@ def _item(folder: Path, film: list[_Finding]) -> Item:
     )
 
 
-def _marks(path: Path, film: list[_Finding]) -> Annotation:
+def _marks(path: Path, film: list[Finding]) -> Annotation:
     regions = (Region(CLASSES[finding.severity], finding.circle) for finding in film if finding.circle)
     return Annotation(size_of(path), tuple(regions))
