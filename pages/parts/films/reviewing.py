@@ -12,13 +12,13 @@ from typing import Any
 import streamlit as st
 
 from explain_core.dicom.views import VIEWS
-from explain_core.errors import RhoscopeError
+from explain_core.errors import DataError, RhoscopeError
 from explain_core.films.exams import Exam, exams, priors
 from explain_core.films.record import CONFIRM, QUARANTINE, WHOSE, Record, confirm, whole_records
 from explain_core.models.registry import workspace
 from pages.parts import pixels
 from pages.parts.films import viewer
-from pages.parts.films.data import label, rows_of, viewer_data
+from pages.parts.films.data import Rows, label, rows_of, viewer_data
 
 NO_PRIOR = "none"
 SIDES = {"R": "right", "L": "left"}
@@ -50,7 +50,7 @@ def show(films: Path, found: list[Exam]) -> None:
         others = ask_others(exam, chosen)
         if exam.notes():
             st.caption(":material/info: " + "; ".join(exam.notes()), width="stretch")
-    rows = rows_of(exam, chosen, prior, others)
+    rows = whole(films, rows_of(exam, chosen, prior, others))
     key = f"films-{exam.patient}-{exam.name}"
     regions = drawn(exam)
     viewer(key, viewer_data(rows, films, pixels.address, regions=regions), lambda: keep(key, exam))
@@ -59,6 +59,20 @@ def show(films: Path, found: list[Exam]) -> None:
     for film in seen:
         if film.state == "unconfirmed":
             ask_confirmation(films, film)
+
+
+def whole(films: Path, rows: Rows) -> Rows:
+    """The same without films whose file is gone, which is said."""
+    return [[(place, film if film and _opens(films, film) else None) for place, film in row] for row in rows]
+
+
+def _opens(films: Path, film: Record) -> bool:
+    try:
+        film.open(films)
+    except DataError as error:
+        st.error(str(error))
+        return False
+    return True
 
 
 def every_exam(films: Path) -> list[Exam]:
