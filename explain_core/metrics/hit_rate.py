@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from explain_core.data.annotation import Bits
 from explain_core.metrics.ape import CITATION
 from explain_core.metrics.base import Case, Metric, Reading, Subject, Summary
 from explain_core.metrics.frames import sampled_alike
@@ -38,11 +39,14 @@ def measure(subject: Subject, cases: Sequence[Case], params: HitRateParams) -> I
 
 
 def read(case: Case, answer: Answer) -> Reading:
-    if answer.mask is None:
-        return Reading(None, note=NO_MASK)
-    if not answer.mask.any():
+    return Reading(None, note=NO_MASK) if answer.mask is None else touching_share(case, answer.mask)
+
+
+def touching_share(case: Case, mask: Bits) -> Reading:
+    """Of a mask's components, over what the case's window shows."""
+    if not mask.any():
         return Reading(None, {EMPTY: 1.0, "components": 0.0}, note="The mask is empty.")
-    numbers, lesion = sampled_alike(case, answer.mask)
+    numbers, lesion = sampled_alike(case, mask)
     touching, all_of_them = (np.unique(some[some > 0]).size for some in (numbers[lesion], numbers))
     return Reading(touching / all_of_them, {EMPTY: 0.0, "components": float(all_of_them)})
 
