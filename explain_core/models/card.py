@@ -45,7 +45,10 @@ class Card:
 
 @dataclass(frozen=True)
 class Handling:
-    """How pixels go in and what comes out, as in a Classifier and its InputSpec; older cards have no `standardise`."""
+    """How pixels go in and what comes out, as in a Classifier and its InputSpec.
+
+    Older cards have no `standardise`, `views` and `greys`.
+    """
 
     classes: tuple[str, ...]
     kind: str
@@ -56,6 +59,8 @@ class Handling:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     standardise: bool = False
+    views: str = "as stored"
+    greys: str = "stored range"
 
 
 @dataclass(frozen=True)
@@ -181,7 +186,12 @@ class Reader:
             mean=self._numbers("mean"),
             std=self._numbers("std"),
             standardise=self._switch("standardise"),
+            views=self._word("views", "as stored"),
+            greys=self._word("greys", "stored range"),
         )
+
+    def _word(self, name: str, default: str) -> str:
+        return default if self.values.get(name) is None else self.get(name, str)
 
     def _switch(self, name: str) -> bool:
         value = self.values.get(name, False)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,10 @@ from explain_core.params import fingerprint
 from explain_core.types import Images, Labels, Logits, PerRow
 
 Kind = Literal["softmax", "sigmoid", "binary"]
+Views = Literal["as stored", "chest wall left"]
+"""How films are turned for a network: not at all, or mirrored where their chest wall is on the right."""
+Greys = Literal["stored range", "first window"]
+"""What 0 and 1 are: the ends of what a film can store, or of the first window that its file names."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,21 @@ class InputSpec:
 
     `size` (h, w) is what the network takes, None for any size as it is; `resize` is the short
     side before the centre crop (None: the picture is resized to cover `size`, then cropped);
-    `smallest` is the smallest side that the network's layers allow.
+    `smallest` is the smallest side that the network's layers allow.  `views` and `greys` are of mammograms and
+    other films that are read from DICOM; bright is dense either way.
     """
 
     channels: int
     size: tuple[int, int] | None = None
     resize: int | None = None
     smallest: int = 1
+    views: Views = "as stored"
+    greys: Greys = "stored range"
+
+    def values(self) -> dict[str, Any]:
+        """For the model's hash; what is as it was before there were films is left out."""
+        default = {"views": "as stored", "greys": "stored range"}
+        return {name: value for name, value in asdict(self).items() if value != default.get(name, ...)}
 
 
 FLATTEST = 1 / 255
@@ -189,7 +201,7 @@ class Classifier(nn.Module):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         normalisation = (self.mean.flatten().tolist(), self.std.flatten().tolist())
-        handling = (*(("each",) if self.standardise else normalisation), self.kind, asdict(self.input))
+        handling = (*(("each",) if self.standardise else normalisation), self.kind, self.input.values())
         digest.update(fingerprint(str(self.net), handling).encode())
         return digest.hexdigest()
 

@@ -32,7 +32,7 @@ class Told:
     """What a user says of the weights: the network they belong to, its classes, and how pictures go in.
 
     `size` is (h, w), None for any size; `mean` and `std` are per channel of pixels in [0, 1]; `kind` is
-    softmax, sigmoid or binary.
+    softmax, sigmoid or binary; `views` and `greys` say how films go in, see InputSpec.
     """
 
     architecture: str
@@ -43,6 +43,8 @@ class Told:
     kind: str = "softmax"
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    views: str = "as stored"
+    greys: str = "stored range"
 
 
 def import_file(path: Path, name: str, told: Told, *, next_version: bool = False) -> int:
@@ -91,7 +93,10 @@ def _handling(told: Told) -> Handling:
     if told.size is not None and not all(1 <= side <= LARGEST_SIDE for side in told.size):
         raise ParamError(f"Size {told.size}: height and width must be 1 to {LARGEST_SIDE} pixels.")
     smallest = row.smallest if told.size is None else min(told.size)
-    return Handling(classes, told.kind, told.channels, told.size, None, smallest, told.mean, told.std)
+    return Handling(
+        classes, told.kind, told.channels, told.size, None, smallest, told.mean, told.std,
+        views=told.views, greys=told.greys,
+    )  # fmt: skip
 
 
 @torch.no_grad()

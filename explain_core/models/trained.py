@@ -17,11 +17,13 @@ from explain_core.errors import ModelError, OutputError, RhoscopeError, SpecErro
 from explain_core.models.architectures import get_architecture
 from explain_core.models.architectures.base import Shape
 from explain_core.models.card import CARD, WEIGHTS, Card, Described, Handling, card_text, check_weights, read_card
-from explain_core.models.classifier import Classifier, InputSpec, Kind
+from explain_core.models.classifier import Classifier, Greys, InputSpec, Kind, Views
 from explain_core.models.folders import beside, unfinished
 from explain_core.models.weights import Tensors, fill, read_weights
 
 KINDS: dict[str, Kind] = {"softmax": "softmax", "sigmoid": "sigmoid", "binary": "binary"}
+VIEWS: dict[str, Views] = {"as stored": "as stored", "chest wall left": "chest wall left"}
+GREYS: dict[str, Greys] = {"stored range": "stored range", "first window": "first window"}
 
 
 def write_trained(folder: Path, model: Classifier, card: Card) -> Described:
@@ -42,6 +44,8 @@ def write_trained(folder: Path, model: Classifier, card: Card) -> Described:
         mean=tuple(model.mean.flatten().tolist()),
         std=tuple(model.std.flatten().tolist()),
         standardise=model.standardise,
+        views=model.input.views,
+        greys=model.input.greys,
     )
     sha256 = model.sha256()
     if classifier_of(str(folder), card, handling, tensors).sha256() != sha256:
@@ -77,6 +81,9 @@ def classifier_of(source: str, card: Card, handling: Handling, tensors: Tensors)
     try:
         if handling.kind not in KINDS:
             raise ModelError(f"kind {handling.kind!r}: it must be one of {', '.join(KINDS)}.")
+        for name, value, known in (("views", handling.views, VIEWS), ("greys", handling.greys, GREYS)):
+            if value not in known:
+                raise ModelError(f"{name} {value!r}: it must be one of {', '.join(known)}.")
         kind = KINDS[handling.kind]
         row = get_architecture(card.architecture)
         size = handling.size or (max(row.smallest, handling.smallest),) * 2
@@ -86,7 +93,14 @@ def classifier_of(source: str, card: Card, handling: Handling, tensors: Tensors)
             outline,
             classes=handling.classes,
             kind=kind,
-            input=InputSpec(handling.channels, handling.size, handling.resize, handling.smallest),
+            input=InputSpec(
+                handling.channels,
+                handling.size,
+                handling.resize,
+                handling.smallest,
+                VIEWS[handling.views],
+                GREYS[handling.greys],
+            ),
             mean=handling.mean,
             std=handling.std,
             standardise=handling.standardise,
