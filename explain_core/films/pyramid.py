@@ -128,11 +128,13 @@ class MapRaster(Raster):
     def __init__(self, values: Floats) -> None:
         if values.ndim != 2 or not values.size or not (values.min() >= 0 and values.max() <= 1):
             raise InputError(f"A map of shape {values.shape}: it must be (h, w), of numbers between 0 and 1.")
-        whole = np.rint(values * np.float32(TOP)).astype(np.uint16)
-        self.size = (whole.shape[0], whole.shape[1])
+        self.size = (values.shape[0], values.shape[1])
+        whole = np.empty(self.size, np.uint16)
+        for top in range(0, self.size[0], STRIP):
+            whole[top : top + STRIP] = np.rint(values[top : top + STRIP] * np.float32(TOP))
         self._levels = (whole, *smaller(whole))
         self.held = sum(level.nbytes for level in self._levels)
-        self.name = hashlib.sha256(f"{self.size}".encode() + _bytes(whole)).hexdigest()
+        self.name = hashlib.sha256(_bytes(whole) + f"{self.size}".encode()).hexdigest()
 
     def tile(self, level: int, row: int, column: int) -> bytes:
         where = self._cut(level, row, column)
