@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explain_core.engine import Engine
+from explain_core.data.images import fit
 from explain_core.export import bundle
 from explain_core.methods import METHODS
 from explain_core.path import RHO_GRID, curve, nearest, ranking
@@ -16,6 +16,7 @@ from pages.parts import address, choices, figures, pace, panels, source, subject
 from pages.parts.address import Field
 from pages.parts.choices import COLUMNS, VIEWS, Panel
 from pages.parts.desk import Desk
+from pages.parts.solver import shared_engine
 from pages.parts.subject import Subject
 from pages.parts.viewer import bar, solving
 from pages.parts.viewer import panel as viewer
@@ -42,12 +43,6 @@ IN_ADDRESS = {
 }
 
 
-@st.cache_resource(show_spinner="Starting the engine …")
-def shared_engine() -> Engine:
-    """One engine for all sessions of this server."""
-    return Engine()
-
-
 def page() -> None:
     address.restore(IN_ADDRESS)
     choices.put(address.others(IN_ADDRESS))
@@ -65,7 +60,7 @@ def page() -> None:
         desk.want([])
 
 
-def ask(engine: Engine) -> list[Subject]:
+def ask(engine: subject.Predicts) -> list[Subject]:
     """The upper row: picture, model and class, and what the model says; it wraps where the window is narrow."""
     with st.container(horizontal=True, gap="small"):
         picking, showing, naming, saying = (st.container(width=width) for width in (270, 210, 310, 400))
@@ -84,15 +79,16 @@ def ask(engine: Engine) -> list[Subject]:
     return subjects
 
 
-def ask_subjects(engine: Engine, chosen: source.Chosen) -> list[Subject]:
-    first = subject.choose(engine, chosen.picture)
+def ask_subjects(engine: subject.Predicts, chosen: source.Chosen) -> list[Subject]:
+    see = partial(fit, chosen.picture)
+    first = subject.choose(engine, see)
     compared = _pick(st.container(), "Put beside it", COMPARED, "compare")
     if first is None or compared == "no":
         return [first] if first else []
     if compared == "class":
-        second = subject.choose(engine, chosen.picture, "target2", spec=first.card.spec)
+        second = subject.choose(engine, see, "target2", spec=first.card.spec)
     else:
-        second = subject.choose(engine, chosen.picture, "target3", model="model2", same=first.target_name)
+        second = subject.choose(engine, see, "target3", model="model2", same=first.target_name)
     return [first, second] if second else [first]
 
 

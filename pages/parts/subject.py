@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import streamlit as st
 
-from explain_core.data.images import Picture, fit, image_key
+from explain_core.data.images import image_key
 from explain_core.engine import ModelCard
 from explain_core.errors import RhoscopeError
 from explain_core.models.zoo import known_specs
 from explain_core.path import ranking
 from explain_core.records import Floats
+
+if TYPE_CHECKING:  # it loads torch, which pages do not
+    from explain_core.models.classifier import InputSpec
 
 NETWORK = "network"
 FAMILIES = ("torchvision/", "timm/")
@@ -70,7 +74,7 @@ def _name(path: PurePath) -> str:
 
 def choose(
     engine: Predicts,
-    picture: Picture,
+    see: Callable[[InputSpec], Floats],
     target: str = "target",
     *,
     model: str = "model",
@@ -79,7 +83,8 @@ def choose(
 ) -> Subject | None:
     """Asks for a model (unless its spec is given) and a class; None, with a message on the page, if it cannot be had.
 
-    `target` and `model` are the widgets' keys; `same` is the class asked about above, which is offered first.
+    `see` makes of a picture what a model's input is; `target` and `model` are the widgets' keys; `same` is the class
+    asked about above, which is offered first.
     """
     spec = spec or _ask_model(model)
     if not spec:
@@ -87,7 +92,7 @@ def choose(
     try:
         with st.spinner("Opening the model …", show_time=True):
             card = engine.open(spec, code_folder())
-            pixels = fit(picture, card.input)
+            pixels = see(card.input)
             probabilities = engine.predict(card.spec, pixels)
     except RhoscopeError as error:
         st.error(str(error))
@@ -97,7 +102,7 @@ def choose(
 
 def _ask_model(key: str) -> str | None:
     return st.selectbox(
-        "Model" if key == "model" else "Second model",
+        "Second model" if key == "model2" else "Model",
         known_specs(),
         key=key,
         accept_new_options=True,
@@ -123,8 +128,8 @@ def _ask_target(card: ModelCard, probabilities: Floats, key: str, same: str | No
         text = f"{card.classes[index]} · {probabilities[index]:.1%}"
         return f"{titles[option]}: {text}" if option in guesses else text
 
-    if st.session_state[key] not in options:
+    if st.session_state.get(key) not in options:
         st.session_state[key] = "top1"
-    label = "Class to explain" if key == "target" else "Second class to explain"
+    label = "Second class to explain" if key in ("target2", "target3") else "Class to explain"
     option = st.selectbox(label, options, format_func=name, key=key, help="Type to search.")
     return guesses[option] if option in guesses else int(option)

@@ -34,13 +34,15 @@ ENDS = (0.02, 0.98)
 @dataclass(frozen=True, eq=False)
 class Overlay:
     """A map to lay over a film.  `box` (left, top, width, height) is the part of the film, in its pixels, that it
-    covers; `colours` uint8 (256, 4), RGBA; `mapping` says in words how it came into the film's grid."""
+    covers; `colours` uint8 (256, 4), RGBA; `mapping` says in words how it came into the film's grid; the middle of a
+    `signed` one stands for nothing."""
 
     name: str
     raster: MapRaster
     box: tuple[float, float, float, float]
     colours: NDArray[np.uint8]
     mapping: str
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ def _raster(raster: Raster, address: Address) -> dict[str, Any]:
 
 
 def _overlay(overlay: Overlay, address: Address) -> dict[str, Any]:
-    told = {"name": overlay.name, "box": overlay.box, "mapping": overlay.mapping}
+    told = {"name": overlay.name, "box": overlay.box, "mapping": overlay.mapping, "signed": overlay.signed}
     return {**told, **_raster(overlay.raster, address), "colours": _base64(overlay.colours)}
 
 

@@ -70,11 +70,12 @@ function drawMap(out, width, height, at, film, overlay, plane, colours, threshol
   if (!plane) return;
   const [across, down] = stepsOf(width, height, at, film.size, plane, overlay.box, overlay.size, false);
   const { near, from, to } = across;
+  const strength = overlay.signed ? (value) => Math.abs(2 * value - 65535) : (value) => value;
   const inside = threshold === null ? null : new Uint8Array(width * height);
   for (let y = down.from; y < down.to; y++) {
     const upper = down.near[y] * plane.width;
     let o = y * width + from;
-    if (inside) for (let x = from; x < to; x++, o++) inside[o] = plane.data[upper + near[x]] >= threshold ? 1 : 0;
+    if (inside) for (let x = from; x < to; x++, o++) inside[o] = strength(plane.data[upper + near[x]]) >= threshold ? 1 : 0;
     else for (let x = from; x < to; x++) out[o++] = colours[plane.data[upper + near[x]] >> 8];
   }
   if (!inside) return;

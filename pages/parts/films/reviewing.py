@@ -19,6 +19,7 @@ from explain_core.models.registry import workspace
 from pages.parts import pixels
 from pages.parts.films import viewer
 from pages.parts.films.data import Rows, label, rows_of, viewer_data
+from pages.parts.films.explaining import explanation
 
 NO_PRIOR = "none"
 SIDES = {"R": "right", "L": "left"}
@@ -51,14 +52,16 @@ def show(films: Path, found: list[Exam]) -> None:
         if exam.notes():
             st.caption(":material/info: " + "; ".join(exam.notes()), width="stretch")
     rows = whole(films, rows_of(exam, chosen, prior, others))
-    key = f"films-{exam.patient}-{exam.name}"
-    regions = drawn(exam)
-    viewer(key, viewer_data(rows, films, pixels.address, regions=regions), lambda: keep(key, exam))
-    offer_regions(exam, regions)
     seen = [film for row in rows for _, film in row if film]
+    key, regions, hanging = f"films-{exam.patient}-{exam.name}", drawn(exam), st.container()
+    offer_regions(exam, regions)
     for film in seen:
         if film.state == "unconfirmed":
             ask_confirmation(films, film)
+    overlays = explanation(films, seen) if seen else {}
+    with hanging:
+        data = viewer_data(rows, films, pixels.address, overlays=overlays, regions=regions)
+        viewer(key, data, lambda: keep(key, exam))
 
 
 def whole(films: Path, rows: Rows) -> Rows:
