@@ -74,8 +74,13 @@ def marked_record(marked: Marked) -> dict[str, Any]:
     return {**shape_record(marked.shape), **{name: value for name, value in told.items() if value}}
 
 
-def read_marked(text: str, film: str = "") -> list[Marked]:
-    """The regions of a JSON list, or of a film's lines in JSONL; raises InputError where there are none."""
+def read_marked(text: str, film: str = "", *, alone: bool = True) -> list[Marked]:
+    """The regions of a JSON list, or of a film's lines in JSONL, of which there may be none.
+
+    Raises InputError for anything else, and for a list that names no film where the film is not `alone`.
+    """
+    if not text.strip():
+        raise InputError(f"The file of regions is empty; it is {FORM}.")
     try:
         found = json.loads(text)
     except RecursionError:
@@ -84,12 +89,11 @@ def read_marked(text: str, film: str = "") -> list[Marked]:
         found = _lines(text)
     if isinstance(found, Mapping) and "regions" in found:
         found = [found]
-    if isinstance(found, list) and all(isinstance(one, Mapping) and "regions" in one for one in found):
+    if isinstance(found, list) and found and all(isinstance(one, Mapping) and "regions" in one for one in found):
         found = [region for one in found if one.get("film", film) == film for region in _list(one["regions"])]
-    marked = [marked_of(record) for record in _list(found)]
-    if not marked:
-        raise InputError(f"The file holds no region of film {film!r}: mark one, or name another film.")
-    return marked
+    elif found and not alone:
+        raise InputError('The regions name no film, and there are several: write {"film": "…", "regions": […]} lines.')
+    return [marked_of(record) for record in _list(found)]
 
 
 def mask_of(shapes: Sequence[Shape], size: tuple[int, int]) -> Bits:

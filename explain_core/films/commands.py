@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from explain_core.errors import ParamError
+from explain_core.films.spacing import spacing_text
 from explain_core.terminal import check_writable, progress_bar
 
 if TYPE_CHECKING:
-    from explain_core.dicom.film import Facts, Spacing
+    from explain_core.dicom.film import Facts
     from explain_core.films.importing import Fault, Imported
     from explain_core.films.record import Record
 
@@ -180,20 +181,6 @@ def _lines(facts: Facts) -> Iterator[str]:
         kind = type(voi).__name__
         yield f"{'table' if kind == 'Lut' else 'window'} {voi.explanation}".rstrip()
     yield from facts.notes
-
-
-def spacing_text(spacing: Spacing) -> str:
-    """Millimetres a pixel and where they hold, in words."""
-    size = f"{spacing.row:g} × {spacing.column:g} mm a pixel"
-    match spacing.plane:
-        case "calibrated":
-            return f"{size}, calibrated"
-        case "body":
-            return f"{size}, estimated in the breast (magnification {spacing.magnification:g})"
-        case "detector":
-            return f"{size} at the detector plane; in the breast they are smaller"
-        case _:
-            return "no spacing: distances can be told in pixels only"
 
 
 def _row(film: Record) -> dict[str, Any]:

@@ -55,6 +55,47 @@ def export(
         typer.echo(f"rhoscope: {note}", err=True)
 
 
+@shell.command()
+def report(
+    films: Annotated[list[str], typer.Argument(metavar="FILM", help="The films of one exam.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where it goes, as .html.")],
+    regions: Regions = None,
+    maps: Annotated[
+        list[str] | None, typer.Option("--map", metavar="[FILM=]FILE", help="A map on a film's grid; several times.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option("--films", metavar="DIR", help="Where films are kept.")] = None,
+) -> None:
+    """Write a case as one HTML file: films, regions, explanations, how they overlap, where they come from."""
+    from explain_core.data.marked import read_marked
+    from explain_core.export import write
+    from explain_core.films.record import find
+    from explain_core.films.report import Shown, case_report, origin_of
+
+    kept = folder or commands.films_folder()
+    text = read_file(regions) if regions else "[]"
+    files = dict(_named(one, films) for one in maps or ())
+    shown = []
+    for name in dict.fromkeys(films):
+        record, path = find(kept, name), files.get(name)
+        shown.append(
+            Shown(
+                record, record.open(kept), read_marked(text, name, alone=len(films) == 1) if regions else (),
+                read_map(path) if path else None, origin_of(path) if path else {},
+            )
+        )  # fmt: skip
+    write(out, case_report(shown).encode())
+
+
+def _named(text: str, films: list[str]) -> tuple[str, Path]:
+    """A map's film and file; raises InputError where it is not told which film it is of."""
+    name, _, file = text.rpartition("=")
+    if not name and len(films) == 1:
+        name = films[0]
+    if name not in films:
+        raise InputError(f"--map {text!r}: say of which of the films it is, as FILM=FILE.")
+    return name, Path(file)
+
+
 LARGEST = 64 << 20
 
 

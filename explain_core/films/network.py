@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # classifier.py loads torch, which looking at films does with
     from explain_core.models.classifier import InputSpec
 
 FEWEST = 0.005
+BAND = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +117,20 @@ def largest_change(
         change = _largest(before, after)
         return GreyChange(None, 255 * change, f"in the window that the network saw ({in_words(usual(film))})")
     top, shown = (1 << film.facts.bits) - 1, chosen or usual(film)
-    one, other = (voi(modality(_stored(film, values, top), film.facts.rescale), shown) for values in (before, after))
-    return GreyChange(top * _largest(before, after), 255 * _largest(one, other), f"in this window ({in_words(shown)})")
+    bands = [slice(start, start + BAND) for start in range(0, before.shape[1], BAND)]
+    shades = (
+        [_shown(film, values[:, band], top, shown) for values in (before, after)] for band in bands
+    )  # a whole film in float64 is large
+    greys = max(_largest(one, other) for one, other in shades)
+    return GreyChange(top * _largest(before, after), 255 * greys, f"in this window ({in_words(shown)})")
 
 
 def _largest(one: NDArray[Any], other: NDArray[Any]) -> float:
-    return float(np.abs(np.subtract(other, one, dtype=np.float64)).max())
+    return float(np.abs(other - one).max())
+
+
+def _shown(film: Film, values: Floats, top: int, chosen: Voi) -> NDArray[np.float64]:
+    return voi(modality(_stored(film, values, top), film.facts.rescale), chosen)
 
 
 def _stored(film: Film, values: Floats, top: int) -> NDArray[np.float64]:

@@ -191,7 +191,7 @@ def test_every_ellipse_is_graphics_on_the_film_or_refused(numbers: Sequence[floa
 def test_a_region_off_the_film_is_refused(kind: str, films: Path, record: Record, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="drawn on another one"):
         export_object(kind, films, record, Given([TURNED, OFF]), tmp_path / "x.dcm")
-    with pytest.raises(InputError, match="No region"):
+    with pytest.raises(InputError, match="no region of this film"):
         export_object(kind, films, record, Given(), tmp_path / "x.dcm")
     assert list(tmp_path.iterdir()) == []
 

@@ -65,7 +65,7 @@ def graphic(marked: Marked, size: tuple[int, int]) -> tuple[str, NDArray[np.floa
 def titled(marked: Sequence[Marked]) -> list[str]:
     """Names for regions, numbered, at most 64 characters; raises InputError where there are none."""
     if not marked:
-        raise InputError("No region is given: mark one at least.")
+        raise InputError("There is no region of this film: mark one, or name another film.")
     return [f"{number} {one.title}"[:64] for number, one in enumerate(marked, 1)]
 
 
