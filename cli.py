@@ -1,6 +1,6 @@
 """Rhoscope from a shell: `rhoscope app | explain | evaluate | table | attack | train | runs | worker | library |
-campaign | labels | dicom | backup | restore | methods | metrics | protocols | models | bench`.  The one place that
-knows both the table of runs and what can be run: RUNS.
+campaign | labels | study | dicom | backup | restore | methods | metrics | protocols | models | bench`.  The one place
+that knows both the table of runs and what can be run: RUNS.
 
 Everything that needs torch is imported where it is used, so that `rhoscope --help` is quick.
 What a user can cause ends in one line on stderr and exit code 2; anything else in one line and 1,
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotations import commands as labels
+from annotations.reading import commands as study
 from annotations.workspace import home
 from explain_core import __version__
 from explain_core.campaign import commands as campaign
@@ -29,11 +30,12 @@ from explain_core.errors import InputError, RhoscopeError
 from explain_core.evaluation import commands as evaluation
 from explain_core.films import handing as films
 from explain_core.library import commands as library
+from explain_core.reading import commands as reading
 from explain_core.retraining import commands as retraining
 from explain_core.runs import commands
 from explain_core.runs.beside import start_worker
 from explain_core.runs.kinds import Kind, by_name
-from explain_core.terminal import Device, DeviceOption, check_writable, one_line, progress_bar
+from explain_core.terminal import Device, DeviceOption, MemoryOption, check_writable, one_line, progress_bar
 from explain_core.training import commands as training
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ RUNS = by_name(
     Kind("train", "explain_core.training.training:work"),
     Kind("campaign", "explain_core.campaign.long:work"),
     Kind("retrain", "explain_core.retraining.long:work"),
+    Kind("study", "explain_core.reading.long:work"),
 )
 """What can be carried out as a run: a name, and the function that does it."""
 
@@ -58,12 +61,9 @@ shell = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-shell.add_typer(commands.shell)
-shell.add_typer(training.shell)
-shell.add_typer(evaluation.shell)
-shell.add_typer(campaign.shell)
-shell.add_typer(retraining.shell)
-shell.add_typer(films.shell)
+study.shell.add_typer(reading.shell)
+for part in (commands, training, evaluation, campaign, retraining, films, study):
+    shell.add_typer(part.shell)
 
 
 def _library(context: typer.Context) -> None:
@@ -167,7 +167,7 @@ def app(
 
 @shell.command()
 def explain(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Pictures, or folders of pictures.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Pictures, folders of them, or film:NAME.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results are written.")],
     model: Model = "demo",
     method: MethodNames = None,
@@ -179,6 +179,7 @@ def explain(
     settings: Settings = None,
     seed: Annotated[int, typer.Option(help="Seeds whatever a method draws at random.")] = 0,
     device: DeviceOption = Device.AUTO,
+    memory: MemoryOption = None,
 ) -> None:
     """Explain pictures: DIR/explanations.jsonl, and an npz and a PNG per result."""
     check_writable(out)
@@ -187,10 +188,9 @@ def explain(
     from explain_core.engine.library import choose_device
     from explain_core.models.zoo import load_model
 
-    where = choose_device(device.value)
-    files = pictures_in(images)
+    where, files = choose_device(device.value), pictures_in(images)
     knobs = knobs_from(methods_named(method or ()), settings or ())
-    asked = Asked(knobs, target, tuple(map(rho_from, rho or ())), seed)
+    asked = Asked(knobs, target, tuple(map(rho_from, rho or ())), seed, memory)
     with progress_bar(f"{len(files)} pictures, {len(knobs)} methods") as (show, say):
         loaded = load_model(model).to(where)
         if not method:

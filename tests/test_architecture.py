@@ -31,7 +31,7 @@ LAYERS = (
     {"protocols"},
     {"engine", "export"},
     {"api", "asked", "batch", "bench", "campaign", "evaluation", "films", "library", "listing"}
-    | {"runs", "terminal", "training"},
+    | {"reading", "runs", "terminal", "training"},
     {"retraining"},
 )
 """The parts of explain_core, lowest first; a part imports its own layer and those below."""

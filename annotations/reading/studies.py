@@ -224,10 +224,15 @@ def explanations_of(session: Session, case: CaseRow, methods: Iterable[str]) -> 
 
 
 def blocked(session: Session, study: StudyRow) -> dict[str, str]:
-    """Cases of which an explanation failed, and the first reason."""
+    """Cases of which an explanation failed, or the model's output that an arm shows, and the first reason."""
     asked = select(CaseRow.name, ExplanationRow.method, ExplanationRow.note).join(ExplanationRow)
     told = asked.where(CaseRow.study_id == study.id, ExplanationRow.state == FAILED).order_by(ExplanationRow.id.desc())
-    return {name: f"{method}: {note}" for name, method, note in session.execute(told).all()}
+    lost = {name: f"{method}: {note}" for name, method, note in session.execute(told).all()}
+    if any(arm.output for arm in arms_of(session, study)):
+        for case in cases_of(session, study):
+            if any(film["film"] not in case.output for film in case.films):
+                lost.setdefault(case.name, "the model said nothing of a film")
+    return lost
 
 
 def check_setup(session: Session, row: StudyRow) -> None:

@@ -1,0 +1,52 @@
+"""`rhoscope study build`: computes what a study shows; `rhoscope study create` then sets it up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from explain_core.terminal import Device, DeviceOption, check_writable, progress_bar
+
+KIND = "study"
+shell = typer.Typer()
+
+
+@shell.command()
+def build(
+    context: typer.Context,
+    data: Annotated[str, typer.Option(metavar="SPEC", help="phantom:N,SEED, films, or films:PATIENT/EXAM,…")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The build's folder; DIR/bundle will be the bundle.")],
+    arm: Annotated[
+        list[str], typer.Option(metavar="NAME=METHOD,…[+output]", help="What the second step shows; may be repeated.")
+    ],
+    model: Annotated[str, typer.Option(metavar="SPEC", help="The network.")] = "demo",
+    practice: Annotated[str, typer.Option(metavar="SPEC", help="Practice cases: phantom:N,SEED.")] = "",
+    truth: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A table of case (PATIENT/EXAM) and label, 0 or 1.")
+    ] = None,
+    films: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where films are. Default: the workspace's.")
+    ] = None,
+    target: Annotated[str, typer.Option(metavar="NAME|top1", help="The class that is explained.")] = "top1",
+    title: Annotated[str, typer.Option(help="What readers see above the cases.")] = "",
+    seed: Annotated[int, typer.Option(help="Seeds whatever a method draws at random.")] = 0,
+    queue: Annotated[bool, typer.Option("--queue", help="Leave it to a worker, as a run.")] = False,
+    device: DeviceOption = Device.AUTO,
+) -> None:
+    """Compute every explanation of a study's cases; the same again goes on where it was, and tries what failed."""
+    check_writable(out)
+    spec: dict[str, Any] = {
+        "model": model, "data": data, "practice": practice, "arms": arm, "target": target, "title": title, "seed": seed,
+        "truth": str(truth.absolute()) if truth else "", "films": str(films.absolute()) if films else "",
+    }  # fmt: skip
+    if queue:
+        run = context.obj().submit(KIND, spec, title=title or data, out=out.absolute())
+        typer.echo(f"{run.id} waits for a worker: `rhoscope worker --until-idle`, or the open page, starts it.")
+        return
+    from explain_core.reading.long import carry_out
+
+    with progress_bar("Study") as (show, say):
+        bundle = carry_out(spec, out, device.value, on_progress=show, on_fault=say)
+    typer.echo(str(bundle))
