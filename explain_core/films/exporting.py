@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from explain_core.data.marked import Marked
+from explain_core.data.window import Window
 from explain_core.errors import DataError, InputError, suggest
-from explain_core.export import write
+from explain_core.export import LEDGER, write
 from explain_core.films.record import Record
 from explain_core.records import Floats
 
@@ -112,6 +114,44 @@ def header(films: Path, record: Record) -> Dataset:
 
 
 LARGEST_MAP = 1 << 30
+
+
+def film_map(path: Path, record: Record) -> tuple[Floats, Mapping[str, Any]]:
+    """A map (h, w) on a film's own grid, and what is known of where it came from, which may be nothing.
+
+    A map that `rhoscope explain film:NAME` wrote is brought back from what the network saw.  Raises InputError for a
+    map of another film or size, and as `read_map` does.
+    """
+    values, origin = read_map(path), origin_of(path)
+    if origin and origin.get("image_sha256") != record.sha256:
+        raise InputError(f"The map is not of film {record.film}: explain it as film:{record.film}.")
+    if origin.get("seen"):
+        values = _placed(values, origin["seen"])
+    if values.shape != record.size:
+        raise InputError(f"A map of {values.shape} for a film of {record.size} pixels (h, w): place it on its grid.")
+    return values, origin
+
+
+def _placed(values: Floats, seen: Mapping[str, Any]) -> Floats:
+    try:
+        told = dict(seen)
+        mirrored = told.pop("mirrored")
+        height, width = told.pop("size")
+        window = Window((int(height), int(width)), **{name: float(value) for name, value in told.items()})
+        placed = window.place(values, 0.0)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
+        raise InputError("What the network saw of the film is told wrongly: explain the film again.") from None
+    return np.ascontiguousarray(placed[:, ::-1]) if mirrored else placed
+
+
+def origin_of(path: Path) -> Mapping[str, Any]:
+    """What `explanations.jsonl` beside a map's folder tells of it; empty where there is none."""
+    try:
+        lines = (path.parent.parent / LEDGER).read_text(encoding="utf-8").splitlines()
+        found = [line for line in map(json.loads, lines) if line.get("file") == f"{path.parent.name}/{path.name}"]
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
+    return found[-1] if found else {}
 
 
 def read_map(path: Path) -> Floats:

@@ -10,7 +10,7 @@ import typer
 from explain_core.errors import InputError
 from explain_core.films import commands
 from explain_core.films.commands import Name
-from explain_core.films.exporting import OBJECTS, Given, export_object, read_map, unit_map
+from explain_core.films.exporting import OBJECTS, Given, export_object, film_map, unit_map
 
 shell = commands.shell
 
@@ -46,7 +46,7 @@ def export(
     record = find(folder, film)
     given = Given(
         read_marked(read_file(regions), record.film) if regions and needs == "regions" else (),
-        unit_map(read_map(map_)) if map_ and needs == "map" else None,
+        unit_map(film_map(map_, record)[0]) if map_ and needs == "map" else None,
         title,
         Observer(observer, organisation) if observer else None,
     )
@@ -69,20 +69,17 @@ def report(
     from explain_core.data.marked import read_marked
     from explain_core.export import write
     from explain_core.films.record import find
-    from explain_core.films.report import Shown, case_report, origin_of
+    from explain_core.films.report import Shown, case_report
 
     kept = folder or commands.films_folder()
     text = read_file(regions) if regions else "[]"
     files = dict(_named(one, films) for one in maps or ())
     shown = []
     for name in dict.fromkeys(films):
-        record, path = find(kept, name), files.get(name)
-        shown.append(
-            Shown(
-                record, record.open(kept), read_marked(text, name, alone=len(films) == 1) if regions else (),
-                read_map(path) if path else None, origin_of(path) if path else {},
-            )
-        )  # fmt: skip
+        record = find(kept, name)
+        marked = read_marked(text, name, alone=len(films) == 1)
+        saliency, origin = film_map(files[name], record) if name in files else (None, {})
+        shown.append(Shown(record, record.open(kept), marked, saliency, origin))
     write(out, case_report(shown).encode())
 
 

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import htpy as h
@@ -23,7 +22,7 @@ from explain_core.data.marked import Marked, on_film
 from explain_core.dicom.film import Film
 from explain_core.dicom.transforms import grey_table, usual
 from explain_core.errors import InputError
-from explain_core.export import LEDGER, plain
+from explain_core.export import plain
 from explain_core.films.exams import Exam
 from explain_core.films.overlap import Overlap, overlap
 from explain_core.films.record import CONFIRM, Record
@@ -243,13 +242,3 @@ def _reduced(saliency: Floats) -> Floats:
 
 def _uri(picture: render.Picture) -> str:
     return "data:image/png;base64," + base64.b64encode(render.png(picture)).decode()
-
-
-def origin_of(path: Path) -> Mapping[str, Any]:
-    """What `explanations.jsonl` beside a map's folder tells of it; empty where there is none."""
-    try:
-        lines = (path.parent.parent / LEDGER).read_text(encoding="utf-8").splitlines()
-        found = [line for line in map(json.loads, lines) if line.get("file") == f"{path.parent.name}/{path.name}"]
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return {}
-    return found[-1] if found else {}

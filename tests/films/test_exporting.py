@@ -24,7 +24,7 @@ from explain_core.dicom.objects.base import graphic
 from explain_core.dicom.objects.sr import Observer
 from explain_core.errors import DataError, InputError
 from explain_core.films import commands
-from explain_core.films.exporting import OBJECTS, Given, export_object, read_map, unit_map
+from explain_core.films.exporting import OBJECTS, Given, export_object, film_map, read_map, unit_map
 from explain_core.films.importing import import_folder
 from explain_core.films.record import Record, records
 from explain_core.shapes import Box, Ellipse, Freehand, Shape
@@ -238,6 +238,33 @@ def test_maps_are_read_without_running_anything(tmp_path: Path) -> None:
             read_map(tmp_path / name)
     with pytest.raises(InputError, match="0 everywhere"):
         unit_map(np.zeros((2, 2), np.float32))
+
+
+def test_a_map_comes_back_from_what_the_network_saw(films: Path, record: Record, tmp_path: Path) -> None:
+    """Half the size, of the middle of the film, mirrored: a spot goes where it belongs."""
+    spot = np.zeros((16, 16), np.float32)
+    spot[2, 3] = 1
+    (tmp_path / "ex" / "a").mkdir(parents=True)
+    np.savez(tmp_path / "ex" / "a" / "ape.npz", saliency=spot)
+    seen = {"size": SIZE, "top": 16.0, "left": 8.0, "height": 32.0, "width": 32.0, "mirrored": True}
+    line = {"file": "a/ape.npz", "method": "ape", "image_sha256": record.sha256, "seen": seen}
+    ledger, file = tmp_path / "ex" / "explanations.jsonl", tmp_path / "ex" / "a" / "ape.npz"
+    ledger.write_text(json.dumps(line))
+    values, origin = film_map(file, record)
+    rows, columns = np.nonzero(values)
+    assert origin["method"] == "ape"
+    assert (rows.min() + rows.max() + 1) / 2 == 16 + 2 * 2.5
+    assert (columns.min() + columns.max() + 1) / 2 == 48 - (8 + 2 * 3.5)
+    ledger.write_text(json.dumps({**line, "image_sha256": "another"}))
+    with pytest.raises(InputError, match=f"not of film {record.film}"):
+        film_map(file, record)
+    for wrong in ({**seen, "size": 3}, {**seen, "height": 0.0}, {"mirrored": False}, [1]):
+        ledger.write_text(json.dumps({**line, "seen": wrong}))
+        with pytest.raises(InputError):
+            film_map(file, record)
+    ledger.unlink()
+    with pytest.raises(InputError, match="place it on its grid"):
+        film_map(file, record)
 
 
 def test_an_outline_is_cut_where_the_film_ends() -> None:

@@ -165,7 +165,8 @@ def test_from_a_shell(
     regions.write_text("".join(json.dumps(line) + "\n" for line in lines))
     (tmp_path / "ex" / "a").mkdir(parents=True)
     np.savez(tmp_path / "ex" / "a" / "ape.npz", saliency=MAP)
-    (tmp_path / "ex" / "explanations.jsonl").write_text(json.dumps({"file": "a/ape.npz", "method": "ape"}) + "\n")
+    line = {"file": "a/ape.npz", "method": "ape", "image_sha256": sure.sha256}
+    (tmp_path / "ex" / "explanations.jsonl").write_text(json.dumps(line) + "\n")
     asked = ["dicom", "report", sure.film, unsure.film, "--regions", str(regions), "--out", str(out)]
     assert main([*asked, "--map", f"{sure.film}={tmp_path / 'ex' / 'a' / 'ape.npz'}"]) == 0
     page = Elements(out.read_text())
