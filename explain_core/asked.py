@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from explain_core.data.images import SUFFIXES
+from explain_core.data.sources.dicom import FILMS
 from explain_core.errors import InputError, ParamError, suggest
 from explain_core.methods import METHODS, get_method
 from explain_core.methods.base import Method
@@ -49,9 +49,9 @@ def pictures_in(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         found = [path]
         if path.is_dir():
-            found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            found = sorted(file for file in path.iterdir() if file.suffix.lower() in FILMS)
             if not found:
-                raise InputError(f"No picture in {path}: {', '.join(sorted(SUFFIXES))} are read.")
+                raise InputError(f"No picture in {path}: {', '.join(FILMS)} are read.")
         files += found
     return files
 

@@ -17,16 +17,16 @@ import numpy as np
 
 from explain_core.api import explain
 from explain_core.asked import Asked, rhos_for
-from explain_core.data.images import fit, read_picture
 from explain_core.errors import RhoscopeError
 from explain_core.export import LEDGER, Ledger, folder_name, record, write_answer
+from explain_core.films.looking import Looked, is_film, look
 from explain_core.methods import METHODS
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier
 from explain_core.records import Answer, Floats
 
 PICTURES = 16
-"""Pictures held in memory at a time."""
+"""Pictures held in memory at a time; films, which are large, come one by one."""
 
 OnFault = Callable[[str], None]
 OnProgress = Callable[[float], None]
@@ -56,9 +56,12 @@ class Done:
 @dataclass(frozen=True)
 class _Picture:
     path: Path
-    sha256: str
     folder: str
-    pixels: Floats
+    looked: Looked
+
+    @property
+    def pixels(self) -> Floats:
+        return self.looked.pixels
 
 
 def explain_files(
@@ -80,8 +83,7 @@ def explain_files(
     batch = _Batch(model, asked, out, on_fault)
     methods = [name for name in asked.knobs if batch.applies(METHODS[name])]
     try:
-        for start in range(0, len(files), PICTURES) if methods else ():
-            some = files[start : start + PICTURES]
+        for start, some in _parcels(files) if methods else ():
             work = [(name, pictures) for pictures in batch.read(some) for name in methods]
             for index, (name, pictures) in enumerate(work):
                 span = (start + len(some) * index / len(work), start + len(some) * (index + 1) / len(work))
@@ -94,6 +96,16 @@ def explain_files(
 def _show(on_progress: OnProgress, span: tuple[float, float], of: int, share: float) -> None:
     low, high = span
     on_progress((low + (high - low) * share) / of)
+
+
+def _parcels(files: Sequence[Path]) -> Iterator[tuple[int, Sequence[Path]]]:
+    """Files that are read together, and how many came before them."""
+    start = 0
+    while start < len(files):
+        some = files[start : start + PICTURES]
+        count = next((place for place, file in enumerate(some) if is_film(file)), len(some)) or 1
+        yield start, some[:count]
+        start += count
 
 
 class _Batch:
@@ -120,14 +132,13 @@ class _Batch:
         groups: dict[tuple[int, ...], list[_Picture]] = defaultdict(list)
         for path in files:
             try:
-                picture = read_picture(path)
-                pixels = fit(picture, self.model.input)
-                self.model.check_images(pixels.shape)
+                looked = look(path, self.model.input)
+                self.model.check_images(looked.pixels.shape)
             except RhoscopeError as error:
                 self._fault(f"{path}: {error}")
             else:
-                folder = self._folder(path, picture.sha256)
-                groups[pixels.shape].append(_Picture(path, picture.sha256, folder, pixels))
+                folder = self._folder(path, looked.sha256)
+                groups[looked.pixels.shape].append(_Picture(path, folder, looked))
         return list(groups.values())
 
     def explain(self, name: str, pictures: Sequence[_Picture], progress: OnProgress) -> None:
@@ -161,9 +172,11 @@ class _Batch:
         line = record(
             answer,
             image=str(picture.path),
-            image_sha256=picture.sha256,
+            image_sha256=picture.looked.sha256,
             classes=self.model.classes,
             file=file,
+            seen=picture.looked.seen,
+            change=picture.looked.change(answer),
         )
         self.ledger.add(line)
         self.done.results.append(line)

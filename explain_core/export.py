@@ -65,11 +65,19 @@ def _unused(base: str, taken: set[str]) -> str:
 
 
 def record(
-    answer: Answer, *, image: str, file: str, classes: Sequence[str] = (), image_sha256: str | None = None
+    answer: Answer,
+    *,
+    image: str,
+    file: str,
+    classes: Sequence[str] = (),
+    image_sha256: str | None = None,
+    seen: Mapping[str, Any] | None = None,
+    change: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One line of `explanations.jsonl`, in plain values; a figure that is not finite becomes null.
 
-    `image_sha256` is that of the file's bytes where there is a file; otherwise of the pixels.
+    `image_sha256` is that of the file's bytes where there is a file; otherwise of the pixels.  `seen` is the part
+    of the picture that the network saw, `change` the largest one in a film's grey levels, where they are known.
     """
     origin = answer.provenance
     line = {
@@ -98,6 +106,8 @@ def record(
         "chunk": list(origin.chunk),
         "drops": [list(drop) for drop in origin.drops],
         "versions": dict(origin.versions),
+        **({} if seen is None else {"seen": seen}),
+        **({} if change is None else {"largest_change": change}),
     }
     return {name: plain(value) for name, value in line.items()}
 

@@ -21,6 +21,10 @@ class Device(StrEnum):
 
 
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+MemoryOption = Annotated[
+    float | None,
+    typer.Option(min=0.1, max=65_536, metavar="GIB", help="Memory for it. Default: RHOSCOPE_MEMORY, or half."),
+]
 
 
 @contextmanager

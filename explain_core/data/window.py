@@ -40,7 +40,7 @@ class Window:
             box=(columns.start, rows.start, columns.stop, rows.stop),
         )
         placed = np.full(self.size, outside, dtype=np.float32)
-        placed[rows.first : rows.first + rows.count, columns.first : columns.first + columns.count] = resized
+        placed[rows.there, columns.there] = np.asarray(resized)
         return placed
 
     def record(self) -> dict[str, Any]:
@@ -57,6 +57,10 @@ class _Side:
     pad: tuple[int, int]
     start: float
     stop: float
+
+    @property
+    def there(self) -> slice:
+        return slice(self.first, self.first + self.count)
 
     @classmethod
     def of(cls, start: float, length: float, size: int, cells: int) -> _Side:

@@ -262,7 +262,7 @@ def test_what_nobody_foresaw_is_one_line_too(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("two\nlines")
 
-    monkeypatch.setattr("explain_core.batch.read_picture", fail)
+    monkeypatch.setattr("explain_core.films.looking.read_picture", fail)
     arguments = ["explain", str(paint("cat.png")), "--model", model, "--out", str(tmp_path / "out")]
     assert main(arguments) == 1
     assert (
