@@ -64,6 +64,8 @@ def import_(
     kind: Annotated[str, typer.Option(help="softmax, sigmoid or binary.")] = "softmax",
     mean: Annotated[str, typer.Option(metavar="M,…", help="By channel, of pixels in [0, 1].")] = "0",
     std: Annotated[str, typer.Option(metavar="S,…", help="By channel, of pixels in [0, 1].")] = "1",
+    views: Annotated[str, typer.Option(help="Of films: as stored, or chest wall left.")] = "as stored",
+    greys: Annotated[str, typer.Option(help="Of films: stored range, or first window.")] = "stored range",
     next_version: Annotated[bool, typer.Option("--next", help="As the next version of a name there is.")] = False,
 ) -> None:
     """Check your own weights by loading them, and register them."""
@@ -79,6 +81,8 @@ def import_(
         kind,
         numbers_from(mean),
         numbers_from(std),
+        views,
+        greys,
     )
     version = import_file(file, name, told, next_version=next_version)
     keep_in_step(context.obj())

@@ -77,6 +77,7 @@ def facts(entry: Registered, told: Described) -> dict[str, str]:
         "Classes": ", ".join(how.classes),
         "Output": how.kind,
         "Input": f"{size}, {'grey' if how.channels == 1 else 'colour'}",
+        "Films": f"{how.views}; {how.greys}",
         "Mean, deviation": "each picture's own" if how.standardise else f"{_numbers(how.mean)}; {_numbers(how.std)}",
         "Figures": figures(card.metrics, most=None),
         "Trained on": card.data or "not known",
