@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from explain_core.data.annotation import Bits
 from explain_core.data.sources.polygons import fill
@@ -102,12 +103,22 @@ def mask_of(shapes: Sequence[Shape], size: tuple[int, int]) -> Bits:
     for shape in shapes:
         match shape:
             case Box():
-                mask |= _box(shape, size)
+                rows, columns = _around(shape.top, shape.bottom), _around(shape.left, shape.right)
+                mask[rows, columns] |= _box(shape, mask[rows, columns].shape, (rows.start, columns.start))
             case Ellipse():
-                mask |= _ellipse(shape, size)
+                turn = math.radians(shape.angle)
+                wide = math.hypot(shape.rx * math.cos(turn), shape.ry * math.sin(turn))
+                tall = math.hypot(shape.rx * math.sin(turn), shape.ry * math.cos(turn))
+                rows, columns = _around(shape.cy - tall, shape.cy + tall), _around(shape.cx - wide, shape.cx + wide)
+                mask[rows, columns] |= _ellipse(shape, mask[rows, columns].shape, (rows.start, columns.start))
             case Freehand():
                 mask |= fill(np.array(shape.points) - 0.5, size)
     return mask
+
+
+def _around(low: float, high: float) -> slice:
+    """The rows or columns that a stretch touches, and one more on either side."""
+    return slice(max(0, math.floor(low) - 1), max(0, math.ceil(high) + 1))
 
 
 def on_film(shape: Shape, size: tuple[int, int]) -> Points:
@@ -140,19 +151,25 @@ def _cut(points: Points, axis: int, at: float, sign: int) -> Points:
     return kept
 
 
-def _box(box: Box, size: tuple[int, int]) -> Bits:
-    rows, columns = np.arange(size[0])[:, None] + 0.5, np.arange(size[1])[None] + 0.5
-    covered: Bits = (rows >= box.top) & (rows < box.bottom) & (columns >= box.left) & (columns < box.right)
+def _box(box: Box, size: tuple[int, ...], first: tuple[int, int]) -> Bits:
+    """Of the part of a film whose upper left pixel is `first`."""
+    y, x = _centres(size, first)
+    covered: Bits = (y >= box.top) & (y < box.bottom) & (x >= box.left) & (x < box.right)
     return covered
 
 
-def _ellipse(ellipse: Ellipse, size: tuple[int, int]) -> Bits:
+def _ellipse(ellipse: Ellipse, size: tuple[int, ...], first: tuple[int, int]) -> Bits:
     turn = math.radians(ellipse.angle)
-    y, x = np.arange(size[0])[:, None] + 0.5 - ellipse.cy, np.arange(size[1])[None] + 0.5 - ellipse.cx
+    y, x = _centres(size, first)
+    y, x = y - ellipse.cy, x - ellipse.cx
     along, across = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
     # without division, so that a pixel just on the edge counts where all numbers are whole
     covered: Bits = (along * ellipse.ry) ** 2 + (across * ellipse.rx) ** 2 <= (ellipse.rx * ellipse.ry) ** 2
     return covered
+
+
+def _centres(size: tuple[int, ...], first: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
+    return np.arange(size[0])[:, None] + (first[0] + 0.5), np.arange(size[1])[None] + (first[1] + 0.5)
 
 
 def _lines(text: str) -> list[Any]:

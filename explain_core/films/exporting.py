@@ -108,11 +108,15 @@ def header(films: Path, record: Record) -> Dataset:
     if record.state == "quarantined":
         raise InputError(f"Film {record.film} is in quarantine: look at it, and release it first.")
     try:
-        return dcmread(record.folder(films) / record.file, stop_before_pixels=True)
+        film = dcmread(record.folder(films) / record.file, stop_before_pixels=True)
     except (OSError, ValueError, AttributeError):
         raise DataError(f"Film {record.film}: its file is gone or cut off; import it again.") from None
+    if not film.get("Modality"):  # a report refers to nothing without one
+        film.Modality = "MG" if record.kind.startswith(MAMMOGRAM) else "OT"
+    return film
 
 
+MAMMOGRAM = "Digital Mammography"
 LARGEST_MAP = 1 << 30
 
 

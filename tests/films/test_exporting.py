@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from explain_core.films.exporting import OBJECTS, Given, export_object, film_map
 from explain_core.films.importing import import_folder
 from explain_core.films.record import Record, records
 from explain_core.shapes import Box, Ellipse, Freehand, Shape
-from tests.dicom.making import film, saved
+from tests.dicom.making import film, saved, table
 
 SIZE = (64, 48)
 MASS = Code("129788004", "SCT", "Mammographic breast mass")
@@ -46,14 +46,19 @@ OFF = Marked(Ellipse(80, 30, 10, 5, 0), "off")
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def decoder() -> Iterator[Decoder]:
+    with Decoder() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def films(decoder: Decoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A MONOCHROME1 film from a DICOM file, one with burned-in text, and a plain picture."""
     folder = tmp_path_factory.mktemp("exporting")
     saved(folder / "in" / "a.dcm", film(PhotometricInterpretation="MONOCHROME1"))
     saved(folder / "in" / "b.dcm", film(SOPInstanceUID="1.2.3.2", BurnedInAnnotation="YES"))
     Image.fromarray(np.arange(64 * 48, dtype=np.uint8).reshape(SIZE)).save(folder / "in" / "P1_L_CC.png")
-    with Decoder() as decoder:
-        import_folder(folder / "in", folder / "films", b"k" * 32, decoder)
+    import_folder(folder / "in", folder / "films", b"k" * 32, decoder)
     return folder / "films"
 
 
@@ -171,6 +176,30 @@ def test_what_hangs_over_is_cut_off(films: Path, record: Record, tmp_path: Path)
     kept = mask_of([Freehand(tuple(map(tuple, points[:-1].tolist())))], SIZE)
     assert (kept != mask_of([OVER.shape], SIZE)).sum() <= 1
     made("gsps", films, record, tmp_path, marked=[OVER])
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Modality": None},
+        {"PixelSpacing": [0.07, 0.07], "ImagerPixelSpacing": None},
+        {"VOILUTSequence": [table(list(range(4096)), 0, 12)]},
+        {"WindowCenter": None, "WindowWidth": None, "RescaleSlope": 2, "RescaleIntercept": -5},
+        {"PatientOrientation": None, "ImageLaterality": None, "ViewPosition": None},
+    ],
+    ids=str,
+)
+def test_headers_as_real_films_have_them(kind: str, header: dict[str, Any], decoder: Decoder, tmp_path: Path) -> None:
+    saved(tmp_path / "in" / "a.dcm", film(**header))
+    (one,) = import_folder(tmp_path / "in", tmp_path / "films", b"k" * 32, decoder).films
+    out = tmp_path / f"{kind}.dcm"
+    export_object(kind, tmp_path / "films", one, Given([TURNED], np.full(SIZE, 0.5, np.float32)), out)
+    made = dcmread(out)
+    assert made.StudyInstanceUID == one.uids[0]
+    if kind == "gsps":
+        (voi,) = made.get("SoftcopyVOILUTSequence", [None])
+        assert ("VOILUTSequence" in header) == (voi is not None and "VOILUTSequence" in voi)
 
 
 @settings(max_examples=60, deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from io import BytesIO
 from typing import Any
 
@@ -44,6 +45,15 @@ def single(name: str) -> str:
 
 def size_of(film: Dataset) -> tuple[int, int]:
     return int(film.Rows), int(film.Columns)
+
+
+def without(film: Dataset, *words: str) -> Dataset:
+    """A header without some tags, which highdicom stumbles over; the one that was given stays as it is."""
+    left = copy(film)
+    for word in words:
+        if word in left:
+            delattr(left, word)
+    return left
 
 
 def coded(code: Code) -> DicomCode:

@@ -18,17 +18,18 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from explain_core.data.marked import Marked
-from explain_core.dicom.objects.base import CAUTION, graphic, identifiers, size_of, titled
+from explain_core.dicom.objects.base import CAUTION, graphic, identifiers, size_of, titled, without
 
 LAYER = "REGIONS"
 
 
 def presentation(film: Dataset, marked: Sequence[Marked], *, inverse: bool) -> GrayscaleSoftcopyPresentationState:
-    """Windows and tables are the film's own; `inverse` where low values are bright.
+    """Windows or tables are the film's own, tables alone where it has both; `inverse` where low values are bright.
 
     Raises InputError for a region that is not on the film.
     """
     size = size_of(film)
+    shown = without(film, "WindowCenter", "WindowWidth", "VOILUTFunction") if film.get("VOILUTSequence") else film
     drawn = [(name, *graphic(one, size)) for name, one in zip(titled(marked), marked, strict=True)]
     layer = GraphicLayer(LAYER, order=1, description=f"Regions drawn. {CAUTION}")
     annotation = GraphicAnnotation(
@@ -41,7 +42,7 @@ def presentation(film: Dataset, marked: Sequence[Marked], *, inverse: bool) -> G
         ],
     )
     return GrayscaleSoftcopyPresentationState(
-        referenced_images=[film], graphic_layers=[layer], graphic_annotations=[annotation], content_label=LAYER,
+        referenced_images=[shown], graphic_layers=[layer], graphic_annotations=[annotation], content_label=LAYER,
         content_description=f"Regions drawn. {CAUTION}", presentation_lut_transformation=PresentationLUTTransformation(
             presentation_lut_shape="INVERSE" if inverse else "IDENTITY"
         ), **identifiers("gsps"),

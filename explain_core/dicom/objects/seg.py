@@ -18,7 +18,17 @@ from pydicom.sr.codedict import codes
 
 from explain_core import __version__
 from explain_core.data.marked import Marked, mask_of
-from explain_core.dicom.objects.base import CAUTION, CONCEPT, MAKER, SELECTED, coded, identifiers, size_of, titled
+from explain_core.dicom.objects.base import (
+    CAUTION,
+    CONCEPT,
+    MAKER,
+    SELECTED,
+    coded,
+    identifiers,
+    size_of,
+    titled,
+    without,
+)  # fmt: skip
 from explain_core.errors import InputError
 from explain_core.records import Floats
 
@@ -40,7 +50,7 @@ def segmentation(film: Dataset, marked: Sequence[Marked]) -> Segmentation:
         for number, (name, one) in enumerate(zip(titled(marked), marked, strict=True), 1)
     ]  # fmt: skip
     return Segmentation(
-        source_images=[film], pixel_array=np.stack(masks, axis=-1)[None].astype(np.uint8),
+        source_images=[without(film, "PixelSpacing")], pixel_array=np.stack(masks, axis=-1)[None].astype(np.uint8),
         segmentation_type=SegmentationTypeValues.BINARY, segment_descriptions=described,
         content_label="REGIONS", content_description=f"Regions drawn. {CAUTION}", omit_empty_frames=False,
         **identifiers("seg"),
@@ -66,7 +76,7 @@ def saliency(film: Dataset, values: Floats, title: str) -> Segmentation:
         ),
     )  # fmt: skip
     return Segmentation(
-        source_images=[film], pixel_array=values.astype(np.float32)[None, ..., None],
+        source_images=[without(film, "PixelSpacing")], pixel_array=values.astype(np.float32)[None, ..., None],
         segmentation_type=SegmentationTypeValues.FRACTIONAL, segment_descriptions=[described],
         fractional_type=SegmentationFractionalTypeValues.OCCUPANCY, max_fractional_value=255,
         content_label="SALIENCY", content_description=f"Saliency, no probability. {CAUTION}"[:64],
