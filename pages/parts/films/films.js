@@ -170,9 +170,10 @@ function pan(root, from, dx, dy) {
 
 // About a point of the view, in its canvas's pixels from its middle; from a fit, and without a point, about the chest wall.
 function zoom(root, from, times, dx = root.state.fits ? (-from.outward * dotsOf(from.element) * from.element.clientWidth) / 2 : 0, dy = 0) {
-  const k = Math.min(MOST_ZOOM, Math.max(root.state.least / 4, from.k * times));
+  const within = (k) => Math.min(MOST_ZOOM, Math.max(root.state.least / 4, k));
+  const share = within(from.k * times) / from.k;
   for (const view of root.moved()) {
-    const own = Math.min(MOST_ZOOM, Math.max(root.state.least / 4, (view.k * k) / from.k));
+    const own = within(view.k * share);
     view.u += dx * from.outward * (1 / view.k - 1 / own);
     view.v += dy * (1 / view.k - 1 / own);
     view.k = own;
