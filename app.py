@@ -34,6 +34,7 @@ STYLE = """
 PAGES: tuple[tuple[str, str, Right], ...] = (
     ("explore", "compare", "answer"),
     ("review", "radiology", "answer"),
+    ("read", "clinical_notes", "answer"),
     ("annotate", "keyboard", "answer"),
     ("campaigns", "groups", "organise"),
     ("train", "model_training", "organise"),

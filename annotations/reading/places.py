@@ -60,6 +60,16 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What a locked step had before it, as in `Task`."""
+
+    bundle: Path
+    films: Sequence[Mapping[str, Any]]
+    form: Form
+    explanations: Mapping[str, Mapping[str, Path]]
+
+
+@dataclass(frozen=True)
 class Kept:
     """A draft that is on the disk: its next revision, and what is lacking still."""
 
@@ -170,15 +180,15 @@ def form(session: Session, study: StudyRow, reader: ReaderRow, position: int, st
     return Form(lexicon_of(study), step, films, tuple(sorted(reader.masks[method] for method in arm.methods)))
 
 
-def shown(
+def files(
     session: Session, study: StudyRow, reader: ReaderRow, case: CaseRow, arm: ArmRow
 ) -> dict[str, dict[str, tuple[Path, str]]]:
     """File and hash of each explanation, by letter and film; raises InputError where a file is not as it was locked."""
-    files: dict[str, dict[str, tuple[Path, str]]] = {}
+    found: dict[str, dict[str, tuple[Path, str]]] = {}
     for one in explanations_of(session, case, arm.methods):
         check_file(Path(study.bundle), one.file, one.sha256, one.state)
-        files.setdefault(reader.masks[one.method], {})[one.film] = (Path(study.bundle) / one.file, one.sha256)
-    return dict(sorted(files.items()))
+        found.setdefault(reader.masks[one.method], {})[one.film] = (Path(study.bundle) / one.file, one.sha256)
+    return dict(sorted(found.items()))
 
 
 def task(session: Session, study: StudyRow, reader: ReaderRow, at: DraftRow) -> Task:
@@ -192,9 +202,9 @@ def task(session: Session, study: StudyRow, reader: ReaderRow, at: DraftRow) -> 
     if at.step == UNAIDED:
         return made
     before = last(session, reader, at.position, UNAIDED)
-    files = shown(session, study, reader, case, arm)
+    shown = files(session, study, reader, case, arm)
     return Task(**{
         **vars(made), "output": case.output if arm.output else {},
-        "explanations": {letter: {film: path for film, (path, _) in each.items()} for letter, each in files.items()},
+        "explanations": {letter: {film: path for film, (path, _) in each.items()} for letter, each in shown.items()},
         "unaided": before.answers if before else {},
     })  # fmt: skip

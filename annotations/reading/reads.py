@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -22,7 +23,7 @@ from annotations.database import Database
 from annotations.people import allowed
 from annotations.reading import places
 from annotations.reading.answers import FINAL, UNAIDED, Form
-from annotations.reading.places import Entry, Feedback, Kept, Locked, Task
+from annotations.reading.places import Entry, Feedback, Kept, Locked, Shown, Task
 from annotations.reading.studies import OPEN, found, reader_found
 from annotations.reading.tables import DraftRow, ReaderRow, ReadingRow, StudyRow
 from annotations.runs import now
@@ -157,11 +158,18 @@ class Reads:
                 asked = asked.where(ReadingRow.position == position)
             return [_locked(row) for row in session.scalars(asked)]
 
-    def form(self, study: str, reader: str, position: int, step: str) -> Form:
-        """What a step asks; raises InputError for a position that the reader does not have."""
+    def shown(self, study: str, reader: str, position: int, step: str) -> Shown:
+        """What a step that is locked had before it; raises InputError for one that is not."""
         with self._database.read() as session:
             row = found(session, study)
-            return places.form(session, row, reader_found(session, row, reader), position, step)
+            mine = reader_found(session, row, reader)
+            form = places.form(session, row, mine, position, step)
+            if places.last(session, mine, position, step) is None:
+                raise InputError(f"Case {position} has no locked {step} read yet.")
+            _, case, arm = places.placed(session, row, mine, position)
+            files = places.files(session, row, mine, case, arm) if step == FINAL else {}
+            told = {letter: {film: path for film, (path, _) in each.items()} for letter, each in files.items()}
+            return Shown(Path(row.bundle), case.films, form, told)
 
     def feedback(self, study: str, reader: str, position: int) -> Feedback:
         """What is true of a practice case, once its final read is locked; raises InputError for any other."""
@@ -181,7 +189,7 @@ class Reads:
         self, session: Session, study: StudyRow, reader: ReaderRow, draft: DraftRow, key: str, moment: datetime
     ) -> Locked:
         place, case, arm = places.placed(session, study, reader, draft.position)
-        shown = places.shown(session, study, reader, case, arm) if draft.step == FINAL else {}
+        shown = places.files(session, study, reader, case, arm) if draft.step == FINAL else {}
         made = ReadingRow(
             study_id=study.id, reader_id=reader.id, case_id=case.id, arm_id=arm.id, position=draft.position,
             session=place[0], step=draft.step, version=1, answers=draft.answers, lexicon_sha256=study.lexicon_sha256,

@@ -2,8 +2,8 @@
 
     FOLDER/bundle/study.json                       annotations/reading/bundle.py tells the form
     FOLDER/bundle/films/…                          phantoms, as films
-    FOLDER/bundle/maps/<film>-<method>.npz         saliency float32 (h', w') in the network's grid; `box` (left, top,
-                                                   width, height), the part of the film that the network saw
+    FOLDER/bundle/maps/<film>-<method>.npz         saliency float32 (h', w') in the network's grid, and how that lies on
+                                                   the film: its size, the window (top, left, height, width), mirrored
 
 What is made is kept: asked again in the same folder, only what failed or is missing is computed.  An explanation that
 cannot be had has a row that says why; it blocks its case.
@@ -16,22 +16,19 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from explain_core.data.images import fit, seen
 from explain_core.engine.library import Held
 from explain_core.engine.predictions import predict
 from explain_core.errors import Cancelled, ParamError, RhoscopeError, TargetError, suggest
 from explain_core.evaluation.asking import Asking
 from explain_core.evaluation.folder import RunFolder
 from explain_core.export import write
+from explain_core.films.network import Sight
 from explain_core.methods import get_method
 from explain_core.reading.cases import Shown, StudyCase
-from explain_core.records import Answer, Floats
+from explain_core.reading.maps import packed
 
 FILE, FORMAT, MAPS = "study.json", 1, "maps"
 TOP = "top1"
@@ -80,8 +77,8 @@ def build(
     rows: list[dict[str, Any]] = []
     for number, (case, film) in enumerate(work):
         try:
-            pixels = fit(film.picture(), held.card.input)
-            told = predict(held, [pixels])[0]
+            seen = film.seen(held.card.input)
+            told = predict(held, [seen.pixels])[0]
         except Cancelled:
             raise
         except RhoscopeError as error:
@@ -93,7 +90,7 @@ def build(
         }
         of = int(told.argmax()) if which is None else which
         for place, method in enumerate(methods):
-            row = _explained(held, case, film, method, pixels, of, bundle, seed)
+            row = _explained(held, case, film, method, seen, of, bundle, seed)
             if row["state"] == "failed":
                 on_fault(f"{case.name}, {method}: {row['note']}")
             rows.append(row)
@@ -121,21 +118,13 @@ def carry_out(
         )  # fmt: skip
 
 
-def read_map(path: Path) -> tuple[Floats, tuple[float, float, float, float]]:
-    """|saliency| over its largest value, (h', w') in [0, 1], and the box of the film that it covers."""
-    with np.load(path, allow_pickle=False) as arrays:
-        size = np.abs(arrays["saliency"].astype(np.float32))
-        left, top, width, height = (float(one) for one in arrays["box"])
-    return size / max(float(size.max()), 1e-12), (left, top, width, height)
-
-
 def _explained(
-    held: Held, case: StudyCase, film: Shown, method: str, pixels: Floats, target: int, bundle: Path, seed: int
+    held: Held, case: StudyCase, film: Shown, method: str, seen: Sight, target: int, bundle: Path, seed: int
 ) -> dict[str, Any]:
     path = bundle / MAPS / f"{film.record.film}-{method}.npz"
     try:
         if not path.exists():
-            write(path, _packed(Asking(held, method, seed=seed)([pixels], [target])[0], film, held))
+            write(path, packed(Asking(held, method, seed=seed)([seen.pixels], [target])[0].saliency, seen))
     except Cancelled:
         raise
     except RhoscopeError as error:
@@ -143,13 +132,6 @@ def _explained(
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     told = {"state": "made", "file": f"{MAPS}/{path.name}", "sha256": sha256, "note": ""}
     return {"case": case.name, "film": film.record.film, "method": method, **told, "target": held.card.classes[target]}
-
-
-def _packed(answer: Answer, film: Shown, held: Held) -> bytes:
-    window, buffer = seen(film.record.size, held.card.input), BytesIO()
-    box = np.array([window.left, window.top, window.width, window.height], np.float64)
-    np.savez(buffer, saliency=answer.saliency.astype(np.float32), box=box)
-    return buffer.getvalue()
 
 
 def _failed(case: StudyCase, film: Shown, method: str, error: RhoscopeError) -> dict[str, Any]:

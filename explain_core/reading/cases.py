@@ -14,15 +14,15 @@ from typing import Any, Literal
 import numpy as np
 from scipy import ndimage
 
-from explain_core.data.images import Picture
 from explain_core.data.phantom import Phantom, phantom
 from explain_core.data.sources import load_data
 from explain_core.data.sources.phantoms import SIZE
-from explain_core.dicom.film import Facts, Rescale, unit
-from explain_core.dicom.transforms import displayed
+from explain_core.dicom.film import Facts, Rescale
 from explain_core.errors import DataError, InputError
 from explain_core.films.exams import Exam, exams
+from explain_core.films.network import Sight, sight
 from explain_core.films.record import Record, pixel_hash, save, whole_records
+from explain_core.models.classifier import InputSpec
 
 BITS = 12
 EXAMS = "films"
@@ -38,11 +38,9 @@ class Shown:
     films: Path
     root: Root
 
-    def picture(self) -> Picture:
-        """Greys (1, h, w) in [0, 1] as a display has them; of a phantom those that it was drawn with."""
-        film = self.record.open(self.films)
-        greys = unit(film) if self.record.kind == "phantom" else displayed(film)
-        return Picture(np.ascontiguousarray(greys[None], np.float32), self.record.sha256)
+    def seen(self, input: InputSpec) -> Sight:
+        """What a network with this input sees of it; raises ImageError, DataError."""
+        return sight(self.record.open(self.films), input)
 
     def told(self) -> dict[str, Any]:
         one = self.record
