@@ -23,7 +23,7 @@ from explain_core.dicom.film import Film
 from explain_core.dicom.transforms import grey_table, usual
 from explain_core.errors import InputError
 from explain_core.export import plain
-from explain_core.films.exams import Exam
+from explain_core.films.exams import exams
 from explain_core.films.overlap import Overlap, overlap
 from explain_core.films.record import CONFIRM, Record
 from explain_core.films.spacing import spacing_text
@@ -50,7 +50,7 @@ body{font:16px/1.45 system-ui,sans-serif;margin:1.5rem auto;max-width:80rem;padd
 html{background:#fff}
 .caution{border:2px solid #8a1c1c;padding:.25rem 1rem;background:#fff4f4}
 .films{display:grid;grid-template-columns:repeat(auto-fit,minmax(22rem,1fr));gap:1rem}
-figure{margin:0}svg{width:100%;height:auto;background:#000}
+figure{margin:0}svg{width:100%;max-height:90vh;background:#000}
 table{border-collapse:collapse;margin:.5rem 0}th,td{border:1px solid #888;padding:.2rem .5rem;text-align:left}
 td{overflow-wrap:anywhere}.bar{display:inline-block;width:12rem;height:.8rem;vertical-align:middle}
 """
@@ -76,8 +76,10 @@ def case_report(shown: Sequence[Shown], made: datetime | None = None) -> str:
     first = shown[0].record
     if {(one.record.patient, one.record.exam) for one in shown} != {(first.patient, first.exam)}:
         raise InputError("The films are of several patients or exams: make a report of each.")
-    exam = Exam(first.patient, first.exam, first.date, tuple(one.record for one in shown))
+    (exam,) = exams(one.record for one in shown)
+    shown = sorted(shown, key=lambda one: exam.films.index(one.record))
     when = (made or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC")
+    shifted = " (a shifted date)" if first.date else ""
     head = h.head[
         h.meta(charset="utf-8"),
         h.meta(name="viewport", content="width=device-width"),
@@ -87,7 +89,7 @@ def case_report(shown: Sequence[Shown], made: datetime | None = None) -> str:
     body = h.body[
         h.h1["Case report"],
         h.div(".caution", role="note")[(h.p[text] for text in CAUTIONS)],
-        h.p[f"Patient {first.patient} (pseudonym), exam {first.exam} (dates are shifted), {len(shown)} films."],
+        h.p[f"Patient {first.patient} (a pseudonym), exam {first.exam}{shifted}; {len(shown)} of its films."],
         h.ul[(h.li[note] for note in exam.notes())] if exam.notes() else None,
         (_section(one) for one in shown),
         h.p[f"Made {when} by Rhoscope {__version__}."],
@@ -160,8 +162,8 @@ def _drawn(marked: Marked, number: int, stroke: float) -> h.Node:
     else:
         outline = _svg("polygon", {"points": " ".join(f"{x:g},{y:g}" for x, y in shape.outline()), **line})
     x, y = min(shape.outline(), key=lambda point: point[1])
-    place = {"x": round(x, 1), "y": round(max(y - 2 * stroke, 12 * stroke), 1)}
-    text = {**place, "fill": "#ffd600", "font-size": 14 * stroke}
+    place = {"x": round(x, 1), "y": round(max(y - 2 * stroke, 9 * stroke), 1)}
+    text = {**place, "fill": "#ffd600", "font-size": 9 * stroke}
     return [outline, _svg("text", text)[str(number)]]
 
 
