@@ -77,7 +77,7 @@ def handling(input: InputSpec) -> tuple[str, ...]:
     if input.size is None:
         size = f"Takes films of any size from {input.smallest} × {input.smallest} pixels, at their own resolution."
     else:
-        before = f" after the short side became {input.resize}" if input.resize else ""
+        before = f", as if its short side had been made {input.resize} first" if input.resize else ""
         size = f"Takes {input.size[1]} × {input.size[0]} pixels: the middle of the film, resized{before}."
     mirror = input.views == "chest wall left"
     return (

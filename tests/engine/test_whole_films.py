@@ -32,8 +32,8 @@ def demo() -> Held:
     return hold(load_model("demo"), "demo", CPU, METHODS)
 
 
-def row(held: Held, method: str, rho: float | None) -> Row:
-    pixels = phantom(7, size=256, label=1).pixels[None]
+def row(held: Held, method: str, rho: float | None, side: int = 256) -> Row:
+    pixels = phantom(7, size=side, label=1).pixels[None]
     schema = METHODS[method].params
     params = schema() if method == "gradcam" else schema.build({"steps": STEPS})
     return make_row(held, METHODS, Job("demo", held.card.sha256, method, image_key(pixels), 1, params, rho), pixels)
