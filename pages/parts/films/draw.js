@@ -51,11 +51,11 @@ function drawFilm(out, width, height, at, film, plane, greys) {
     const [upper, lower, share] = [down.near[y] * row, down.next[y] * row, down.part[y]];
     let o = y * width + from;
     if (mixed) {
-      for (let x = from; x < to; x++) {
-        const [i, j] = [near[x], next[x]];
-        const [a, c] = [greys[data[upper + i]], greys[data[lower + i]]];
-        const top = (a << 8) + (greys[data[upper + j]] - a) * part[x];
-        const bottom = (c << 8) + (greys[data[lower + j]] - c) * part[x];
+      for (let x = from; x < to; x++) { // plain numbers only: this is where the time goes
+        const a = greys[data[upper + near[x]]];
+        const c = greys[data[lower + near[x]]];
+        const top = (a << 8) + (greys[data[upper + next[x]]] - a) * part[x];
+        const bottom = (c << 8) + (greys[data[lower + next[x]]] - c) * part[x];
         out[o++] = BLACK | ((((top << 8) + (bottom - top) * share + 32768) >> 16) * 0x010101);
       }
     } else {

@@ -30,7 +30,7 @@ function build(root) {
   };
   root.store = tileStore({
     onTile: ({ raster }) => {
-      const views = state.views.filter((view) => view.film === raster || view.film.overlays.includes(raster));
+      const views = state.views.filter(({ film }) => [film, ...film.overlays].some(({ id }) => id === raster.id));
       views.forEach((view) => view.arrivals++);
       root.redraw({ film: true, map: true }, views);
     },
