@@ -36,6 +36,8 @@ def explanation(films: Path, shown: Sequence[Record]) -> dict[str, list[Overlay]
     """The overlays of the films that are explained; asks which, and how, and waits for the engine without blocking."""
     with st.expander("Explain a film", icon=":material/network_intelligence:"):
         if not st.toggle("Ask a model about one of these films", key="review-explain"):
+            if "review-desk" in st.session_state:
+                st.session_state["review-desk"].want([])
             return {}
         return _asked(films, {record.film: record for record in shown})
 
@@ -46,7 +48,10 @@ def _asked(films: Path, shown: Mapping[str, Record]) -> dict[str, list[Overlay]]
     left, middle, right = st.columns(3)
     with left:
         name = st.selectbox(
-            "Film", list(shown), format_func=lambda name: f"{label(shown[name])}, {name}", key="review-film"
+            "Film",
+            list(shown),
+            format_func=lambda name: f"{label(shown[name])}, {name}",
+            key=f"review-film-{min(shown)}",
         )
         film = shown[str(name)].open(films)
         sights: list[Sight] = []

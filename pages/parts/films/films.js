@@ -56,7 +56,7 @@ function show(root, data) {
   root.data = data;
   for (const film of data.views) {
     film.regions = state.regions.get(film.name) ?? film.regions;
-    film.overlays.forEach((one) => (one.colours = new Uint32Array(bytesOf(one.colours).buffer)));
+    for (const one of film.overlays) if (typeof one.colours === "string") one.colours = new Uint32Array(bytesOf(one.colours).buffer);
   }
   const hung = JSON.stringify([data.rows, data.may_draw, data.views.map(({ overlays, address, regions, ...film }) => film)]);
   if (root.hung !== hung) hang(root, data);

@@ -99,10 +99,9 @@ def day(exam: Exam) -> str:
 
 
 def ask_exam(found: list[Exam]) -> Exam:
-    number = st.selectbox(
-        "Exam", range(len(found)), format_func=lambda one: title(found[one]), key="review-exam", width=520
-    )
-    return found[int(number)]
+    named = {f"{one.patient}/{one.name}": one for one in found}
+    asked = st.selectbox("Exam", list(named), format_func=lambda name: title(named[name]), key="review-exam", width=520)
+    return named[str(asked)]
 
 
 def ask_prior(exam: Exam, found: list[Exam]) -> Exam | None:
