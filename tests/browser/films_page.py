@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -28,7 +29,8 @@ def show() -> None:
     circles = json.loads((home / "circles.json").read_text())
     name = list(circles)[int(st.number_input("Number", 0, len(circles) - 1, key="number"))]
     record, circle = find(home / "films", name), circles[name]
-    overlays, regions = {}, {}
+    overlays: dict[str, list[Overlay]] = {}
+    regions: dict[str, list[dict[str, Any]]] = {}
     if circle:
         x, y, radius = circle
         down, across = np.ogrid[: record.size[0], : record.size[1]]
