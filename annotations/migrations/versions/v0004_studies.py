@@ -21,6 +21,7 @@ def upgrade() -> None:
     _setup()
     _cases()
     _reads()
+    _readings()
     for table in ONLY_GROW:
         refuse_changes(table)
     _freeze_studies()
@@ -126,6 +127,9 @@ def _reads() -> None:
         sa.ForeignKeyConstraint(["reader_id"], ["study_readers.id"], name="fk_reading_drafts_reader_id"),
         sa.UniqueConstraint("reader_id", "position", "step", name="uq_reading_drafts_reader_id_position_step"),
     )
+
+
+def _readings() -> None:
     op.create_table(
         "readings",
         sa.Column("id", sa.Integer(), nullable=False),
