@@ -105,12 +105,24 @@ def _step(task: Task, of: str, name: str) -> None:
             explanations=task.explanations, regions=drawn.for_viewer(drawn.known(key, task.answers)),
         )  # fmt: skip
         _show_output(task)
-    with form:
         if task.step == FINAL:
             _offer_findings(key, task)
+    with form:
+        _form(task, of, name)
+
+
+@st.fragment
+def _form(task: Task, of: str, name: str) -> None:
+    """Drawn anew by itself at each answer, so that the films stay as they are."""
+    if st.session_state.get(f"read-{of}-{name}") is not task:
+        st.rerun()
+    key = f"read-{task.token}"
+    try:
         answers = Sheet(key, task.form, task.answers).ask(drawn.known(key, task.answers))
-        lacking = _save(task, answers)
-        _sign(task, lacking, of, name)
+        _sign(task, _save(task, answers), of, name)
+    except RhoscopeError as error:
+        st.error(str(error))
+        _offer_again(of, name)
 
 
 def _ask_role(key: str, task: Task) -> str:
