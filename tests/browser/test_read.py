@@ -90,6 +90,7 @@ def at_rest(page: Page) -> None:
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
+@pytest.mark.slow
 def test_a_case_is_read_by_keys_alone(small: tuple[Page, Database]) -> None:
     """An ellipse by keys, answers by keys, signed by keys; what is lacking is said, and practice tells what is true."""
     page, database = small
