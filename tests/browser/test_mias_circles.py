@@ -115,7 +115,7 @@ def wheel_at(page: Page, name: str, circle: list[float], by: float) -> None:
 @pytest.mark.timeout(3600)
 def test_map_circle_and_film_coincide_at_every_zoom(page: Page, home: Path) -> None:
     circles = json.loads((home / "circles.json").read_text())
-    assert len(circles) == 111
+    assert len(circles) == 110  # two of the 111 files hold the same picture
     zooms = set()
     for number, (name, circle) in enumerate(circles.items()):
         box = page.get_by_role("spinbutton", name="Number")

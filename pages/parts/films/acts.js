@@ -28,7 +28,7 @@ function listen(root) {
   const { find, state } = root;
   const { look } = state;
   root.querySelectorAll("[data-act]").forEach((button) => (button.onclick = () => act(root, button.dataset.act)));
-  root.querySelectorAll("[data-tool]").forEach((button) => (button.onclick = () => take(root, button.dataset.tool)));
+  root.querySelectorAll("button[data-tool]").forEach((button) => (button.onclick = () => take(root, button.dataset.tool)));
   find(".films-presets").onchange = ({ target }) => choosePreset(root, Number(target.value));
   const typed = () => {
     const [center, width] = [find(".films-center").valueAsNumber, find(".films-width").valueAsNumber];
@@ -212,7 +212,7 @@ function tools(root) {
   if (!active) return;
   const press_ = (name, on) => find(`[data-act="${name}"]`).setAttribute("aria-pressed", Boolean(on));
   for (const [name, on] of Object.entries({ alone: state.alone, link: state.linked, invert: state.inverted, lens: state.lens, overlay: look.on || look.flicker, outline: look.outline, flicker: look.flicker })) press_(name, on);
-  root.querySelectorAll("[data-tool]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.tool === state.tool));
+  root.querySelectorAll("button[data-tool]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.tool === state.tool));
   state.views.forEach(({ element }) => (element.dataset.tool = state.tool));
   find('[data-act="keys"]').setAttribute("aria-expanded", !find(".films-keys").hidden);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;

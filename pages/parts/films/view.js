@@ -10,7 +10,6 @@ function viewOf(film, { store, changed, onRegions, say, mayDraw }) {
   element.tabIndex = 0;
   element.dataset.place = film.place;
   element.setAttribute("role", "application");
-  element.setAttribute("aria-roledescription", "film");
   element.innerHTML = `<canvas aria-hidden="true"></canvas><canvas aria-hidden="true" class="films-over-film"></canvas>
     <p class="films-marker"></p><p class="films-facts"></p><canvas aria-hidden="true" class="films-lens" hidden></canvas>`;
   const [canvas, above, lens] = element.querySelectorAll("canvas");
