@@ -16,6 +16,7 @@ from explain_core.params import AUTO
 from explain_core.types import Images
 
 WEIGHTS = "layer weights"
+LARGE = 512 * 512  # pixels of a picture whose activations are not all kept at once
 PART = 64  # pixels of a side; with fewer, a model is not tried when it is opened
 VGG_WEIGHT, OTHER_WEIGHT = 1e4, 300.0
 VGG19_LAYERS, VGG19_COUNT = "4-9", 16  # the paper's choice for unguided maps, from 0, both ends included
@@ -40,17 +41,21 @@ def choose_layers(model: Classifier, x: Images, text: str, weight: float | None,
     Each layer's term is weight · mean((φ − φ(x))²), divided by mean(φ(x)²) unless `raw` or the
     network is a VGG, on whose scale the paper's weight was chosen.
     """
+    part = _part(model, x)
     with torch.no_grad():
-        part = _part(model, x)
-        places = survey(model.net, lambda: model(part))[1]
+        every, places = survey(model.net, lambda: model(part))
     vgg = type(model.net).__name__ == "VGG"
     weight = weight if weight is not None else (VGG_WEIGHT if vgg or raw else OTHER_WEIGHT)
     numbers = tuple(chosen(text, len(places), vgg=vgg)) if weight > 0 else ()
     if not numbers:
         return Layers(None, {})
     watch = Watch(model.net, numbers, tuple(places[number] for number in numbers))
-    with torch.no_grad():
-        outputs = watch.run(lambda: model(x))[1]
+    if part is x:
+        outputs = tuple(every[number] for number in numbers)
+    else:
+        del every
+        with torch.no_grad():
+            outputs = watch.run(lambda: model(x))[1]
     values = {f"layer {number}": output for number, output in zip(numbers, outputs, strict=True)}
     sizes = torch.stack([value.flatten(1).square().mean(1) for value in values.values()], dim=1)
     scales = torch.ones_like(sizes) if raw or vgg else sizes.where(sizes > 0, 1)
@@ -58,10 +63,11 @@ def choose_layers(model: Classifier, x: Images, text: str, weight: float | None,
 
 
 def _part(model: Classifier, x: Images) -> Images:
-    """A corner that is large enough for the network: its activations are counted there, not kept of a whole film."""
-    if model.input.size is not None:
+    """What the activations are counted on: the pictures, or, where all of them at once would take too much room, one
+    picture, and of a network for any size a corner of it, which costs next to nothing."""
+    if x[0, 0].numel() <= LARGE:
         return x
-    side = max(PART, model.input.smallest)
+    side = max(PART, model.input.smallest) if model.input.size is None else max(x.shape)
     return x[:1, :, :side, :side]
 
 

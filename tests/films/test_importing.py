@@ -283,7 +283,7 @@ def test_a_study_with_planted_texts_leaves_no_trace(
     assert len(told["faults"]) == 4
     assert [film["state"] for film in told["films"]].count("quarantined") == 1
     left = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
-    assert len(left) == 1 + 2 * 3
+    assert len(left) == 1 + 3 * 3  # the key; film, record and levels
     places = [path.read_bytes() for path in left] + [str(left).encode(), said.out.encode(), said.err.encode()]
     for plant in PLANTS:
         assert [plant for place in places if plant.lower().encode() in place.lower()] == []
