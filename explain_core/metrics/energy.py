@@ -54,4 +54,5 @@ METRIC = Metric(
     params=EnergyParams,
     cost=lambda _: 0.0,
     needs=frozenset({"label", "regions"}),
+    version=2,
 )

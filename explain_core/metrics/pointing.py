@@ -137,4 +137,5 @@ METRIC = Metric(
     params=PointingParams,
     cost=lambda _: 0.0,
     needs=frozenset({"label", "regions"}),
+    version=2,
 )
