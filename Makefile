@@ -37,6 +37,7 @@ $(VENV)/.ready: pyproject.toml $(VENV)/.made
 	$(BIN)/python -m pip install --editable .
 	@touch $@
 
-$(VENV)/.ready-for-tests: $(VENV)/.ready
+# What the tests need holds what the app needs.
+$(VENV)/.ready-for-tests: pyproject.toml $(VENV)/.made
 	$(BIN)/python -m pip install --editable '.[test]'
-	@touch $@
+	@touch $(VENV)/.ready $@

@@ -119,6 +119,7 @@ def look_at(page: Page, *names: str) -> Page:
     return page
 
 
+@pytest.mark.slow
 def test_started_cancelled_continued_and_the_app_restarted_meanwhile(open_page: Open, served: Served) -> None:
     page = open_page()
     begin(page, served, "mine", 10_000)
@@ -198,6 +199,7 @@ def test_a_network_is_registered_and_opened_by_its_name(open_page: Open, served:
     expect(page.get_by_text(re.compile(r"says: (red|green|blue)"))).to_be_visible()
 
 
+@pytest.mark.slow
 def test_networks_are_measured(open_page: Open, served: Served) -> None:
     page = look_at(open_page(), "slowly", "quickly")
     fill(page, "Pictures to measure on", served.data)
