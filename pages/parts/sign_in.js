@@ -2,6 +2,7 @@
 // browser.  Movements of the mouse do not count: browsers make them up when a page moves under a mouse at rest.
 const SIGNS = ["keydown", "pointerdown", "wheel"];
 const LONGEST_WAIT_MS = 5000;
+const AGAIN_MS = 2000;
 
 export default function ({ data, parentElement, setTriggerValue }) {
   if (data.leave) {
@@ -9,13 +10,19 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return;
   }
   parentElement.tell = () => setTriggerValue("acted", true);
+  parentElement.dataset.acted = data.acted; // when the server last heard of somebody
   if (parentElement.rest) return parentElement.rest;
   const tabs = new BroadcastChannel("rhoscope");
   let told = -Infinity;
   let waiting;
+  let looking;
   const tell = () => {
     waiting = undefined;
+    const before = parentElement.dataset.acted;
     parentElement.tell();
+    // Streamlit drops what comes while the page is drawn anew: then once more.
+    clearTimeout(looking);
+    looking = setTimeout(() => parentElement.dataset.acted === before && wait(), AGAIN_MS);
     if (!data.proxy) return;
     // A proxy sees none of what goes through the socket, and would take whoever is busy for idle.
     fetch("_stcore/health", { cache: "no-store" }).then(
@@ -46,6 +53,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   SIGNS.forEach((sign) => window.addEventListener(sign, heard, { capture: true, passive: true }));
   parentElement.rest = () => {
     clearTimeout(waiting);
+    clearTimeout(looking);
     SIGNS.forEach((sign) => window.removeEventListener(sign, heard, { capture: true }));
     tabs.close();
     delete parentElement.rest;
