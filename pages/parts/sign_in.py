@@ -72,9 +72,6 @@ class Presence:
         if self.here(signed):
             self._acted[signed] = clock()
 
-    def acted(self, signed: Signed) -> float:
-        return self._acted.get(signed, signed.since)
-
     def leave(self, name: str) -> None:
         """Ends every session of a person, in all windows."""
         for signed in list(self._acted):
@@ -219,7 +216,7 @@ def _watch(signed: Signed, drawn: tuple[str | None, ...]) -> None:
     if _standing() != drawn:
         st.rerun()
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"):
-        data = {"every_ms": 1000 * LOOK_S, "proxy": way()[0] == "header", "acted": PRESENCE.acted(signed)}
+        data = {"every_ms": 1000 * LOOK_S, "proxy": way()[0] == "header"}
         _ears(key="ears", data=data, on_acted_change=lambda: PRESENCE.act(signed), width=1, height=1)
         st.text(signed.name, width="content")
         if st.button("Sign out", type="tertiary", on_click=PRESENCE.leave, args=(signed.name,)):
