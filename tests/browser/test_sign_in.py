@@ -148,6 +148,7 @@ def test_pixels_are_for_whoever_they_were_given_to(window: Window, site: Site) -
     assert contexts[0].request.get(address, max_redirects=0).status == (403 if site.way == "oidc" else 401)
 
 
+@pytest.mark.slow
 def test_signing_out_closes_every_window(window: Window, site: Site, tmp_path: Path) -> None:
     context = window()
     page = context.new_page()
