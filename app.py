@@ -19,7 +19,7 @@ from streamlit.web import cli
 
 from annotations.people import Right
 from explain_core.errors import RhoscopeError
-from pages.parts import pixels, sign_in
+from pages.parts import pixels, sign_in, watch
 
 # Streamlit leaves six empty rem above the first line, and writes what is chosen in white on the dark theme's blue.
 STYLE = """
@@ -55,8 +55,8 @@ def show() -> None:
         page = st.navigation(pages, position="top")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(":material/science: **Research use only, not for diagnosis.**")
-            sign_in.keep_watch(page.title)
-        if not sign_in.door():
+            watch.keep_watch(page.title)
+        if not watch.door():
             return
     except RhoscopeError as error:
         st.error(str(error))
@@ -94,4 +94,4 @@ else:
     # Before its first page, Streamlit takes a folder called `pages` for its older kind of app, and would show a page
     # that is asked for by its address without what stands here.
     PagesManager.uses_pages_directory = False
-    app = st.App(__file__, routes=pixels.ROUTES, lifespan=opened)
+    app = st.App(__file__, routes=pixels.ROUTES + watch.ROUTES, lifespan=opened)

@@ -13,11 +13,6 @@ from __future__ import annotations
 
 import hmac
 import re
-import secrets
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
-from typing import Generic, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -25,51 +20,24 @@ from starlette.routing import Route
 
 from explain_core.errors import DataError, RhoscopeError
 from explain_core.films.pyramid import Raster
-from pages.parts import sign_in
-from pages.parts.sign_in import Guest
+from pages.parts import guests, sign_in
+from pages.parts.guests import Shelf
 
 LIFE_S = 6 * 3600
 """A token holds for once to twice as long, so that an address stays the same while a page is drawn again."""
 HELD = 1 << 30
 """Bytes of rasters in memory; those of films are on disk, and count for their records."""
 RECORD = 1 << 20
-GUESTS = 10_000
 HEADERS = {
     "Cache-Control": "private, no-store",
     "Content-Encoding": "identity",  # Streamlit would compress each tile anew, which takes longer than sending it
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-NOBODY = "0" * 16
-_KEY = secrets.token_bytes(32)
 _TOKEN = re.compile(r"([0-9a-f]{64})([0-9a-f]{16})([0-9a-f]{10})([0-9a-f]{64})")
-T = TypeVar("T")
-
-
-class Shelf(Generic[T]):
-    """Things by name, up to `most` in all as `weigh` counts them; what was not used for longest goes first."""
-
-    def __init__(self, most: int, weigh: Callable[[T], int]) -> None:
-        self.most, self._weigh, self._lock = most, weigh, threading.Lock()
-        self._things: OrderedDict[str, T] = OrderedDict()
-
-    def put(self, name: str, thing: T) -> None:
-        """Also where it is there; one that is too heavy by itself is kept until the next one comes."""
-        with self._lock:
-            self._things[name] = thing
-            self._things.move_to_end(name)
-            while len(self._things) > 1 and sum(map(self._weigh, self._things.values())) > self.most:
-                self._things.popitem(last=False)
-
-    def get(self, name: str) -> T | None:
-        with self._lock:
-            if name in self._things:
-                self._things.move_to_end(name)
-            return self._things.get(name)
 
 
 RASTERS: Shelf[Raster] = Shelf(HELD, lambda raster: raster.held + RECORD)
-_guests: Shelf[Guest] = Shelf(GUESTS, lambda _: 1)
 
 
 def address(raster: Raster) -> str:
@@ -77,15 +45,11 @@ def address(raster: Raster) -> str:
 
     Raises RightsError where somebody must sign in first.
     """
-    guest = sign_in.guest()
-    name = NOBODY
-    if guest is not None:
-        name = _signature(repr(guest))[:16]
-        _guests.put(name, guest)
+    name = guests.admit()
     RASTERS.put(raster.name, raster)
     until = (int(sign_in.clock()) // LIFE_S + 2) * LIFE_S
     told = f"{raster.name}{name}{until:010x}"
-    return f"/pixels/{told}{_signature(told)}"
+    return f"/pixels/{told}{guests.signature(told)}"
 
 
 def answer(request: Request) -> Response:
@@ -118,16 +82,14 @@ def _allowed(token: str, request: Request) -> str | None:
     if found is None:
         return None
     raster, guest_name, until, signature = found.groups()
-    if not hmac.compare_digest(signature, _signature(raster + guest_name + until)):
+    if not hmac.compare_digest(signature, guests.signature(raster + guest_name + until)):
         return None
     if int(until, 16) <= sign_in.clock():
         return None
-    guest = _guests.get(guest_name)
-    return raster if guest_name == NOBODY or (guest is not None and guest.sent(request)) else None
-
-
-def _signature(text: str) -> str:
-    return hmac.new(_KEY, text.encode(), "sha256").hexdigest()
+    if guest_name == guests.NOBODY:
+        return raster
+    guest = guests.sender(guest_name, request)
+    return raster if guest is not None and sign_in.known(guest.signed.name) else None
 
 
 def _refusal(status: int, text: str) -> Response:

@@ -10,11 +10,9 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import streamlit as st
-from starlette.requests import HTTPConnection
 from streamlit.user_info import AUTH_LOGOUT_ENDPOINT
 
 from annotations.people import NAME, People, Right, allowed
@@ -26,9 +24,6 @@ WAYS = {
     "oidc": "by OpenID Connect",
     "header": "by the proxy in front of the app",
 }
-LOOK_S = 30.0
-COOKIE = "_streamlit_user"
-"""How the names begin of the cookies by which Streamlit knows who has signed in."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SIGN_OUT = {"oidc": AUTH_LOGOUT_ENDPOINT.lstrip("/"), "header": "sign-out"}
 """Where the browser is sent, beside the pages: Streamlit's own address, and one that the proxy has."""
@@ -40,22 +35,6 @@ class Signed(NamedTuple):
 
     name: str
     since: float
-
-
-class Guest(NamedTuple):
-    """Somebody who has signed in, and what every request of their browser carries: a header or cookies."""
-
-    signed: Signed
-    header: str
-    cookies: tuple[tuple[str, str], ...]
-
-    def sent(self, request: HTTPConnection) -> bool:
-        """Whether a request outside the pages is theirs, their session goes on, and they are still known."""
-        if self.header:
-            theirs = _vouched(request.headers.getlist(self.header)) == self.signed.name
-        else:
-            theirs = _session_cookies(request.cookies) == self.cookies
-        return theirs and PRESENCE.here(self.signed) and _refusal(self.signed.name, "answer") is None
 
 
 class Presence:
@@ -80,9 +59,6 @@ class Presence:
 
 
 PRESENCE = Presence()
-_ears = st.components.v2.component(
-    "rhoscope_ears", js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"), isolate_styles=False
-)
 
 
 def way() -> tuple[str, str]:
@@ -105,22 +81,8 @@ def idle_minutes() -> float:
 
 def name() -> str | None:
     """Who is here; None where nobody signs in, and where nobody has."""
-    signed = _signed()
+    signed = signed_in()
     return signed.name if signed and PRESENCE.here(signed) else None
-
-
-def guest() -> Guest | None:
-    """Whoever is here, to be known again by requests outside the pages; None where nobody signs in.
-
-    Raises RightsError where somebody must sign in first.
-    """
-    kind, header = way()
-    if kind == "local":
-        return None
-    signed = _signed()
-    if signed is None or not PRESENCE.here(signed):
-        raise RightsError("Sign in first.")
-    return Guest(signed, header, _session_cookies(st.context.cookies))
 
 
 def refused(right: Right) -> str | None:
@@ -129,6 +91,11 @@ def refused(right: Right) -> str | None:
         return None
     who = name()
     return "Sign in first." if who is None else _refusal(who, right)
+
+
+def known(who: str) -> bool:
+    """Whether somebody of this name may use what everybody may who is known here."""
+    return _refusal(who, "answer") is None
 
 
 def _refusal(who: str, right: Right) -> str | None:
@@ -150,49 +117,18 @@ def _refusal(who: str, right: Right) -> str | None:
     return None
 
 
-def keep_watch(where: str) -> None:
-    """Shows who is here, on this page, and sees that it closes when nobody is any more."""
-    signed = _signed()
-    if signed and PRESENCE.here(signed):
-        # Going to another page is a sign of somebody, whose click is lost with the page that heard it.
-        if st.session_state.get("where", where) != where:
-            PRESENCE.act(signed)
-        st.session_state["where"] = where
-        st.fragment(_watch, run_every=LOOK_S)(signed, _standing())
-
-
-def door() -> bool:
-    """Whether the pages are open; says what to do where they are not."""
-    kind, _ = way()
-    signed = _signed()
-    if kind == "local" or (signed and PRESENCE.here(signed)):
-        return True
-    if signed:
-        leave = SIGN_OUT[kind]
-        _ears(key="ears", data={"leave": leave}, height=1)
-        st.info(f"You are signed out. [Sign in again]({leave})", icon=":material/logout:")
-    elif kind == "header":
-        st.error("Nobody is signed in: this app is used through its proxy, which has not said who you are.")
-    else:
-        _ask()
-    return False
-
-
-def _signed() -> Signed | None:
+def signed_in() -> Signed | None:
+    """Whom the provider or the proxy vouches for, also where their session was idle for too long."""
     kind, header = way()
     if kind == "oidc" and st.user.get("is_logged_in"):
         return Signed(_called(st.user), float(str(st.user["iat"])))
-    who = _vouched(st.context.headers.get_all(header)) if header else None
+    who = vouched(st.context.headers.get_all(header)) if header else None
     return Signed(who, float(st.session_state.setdefault("signed-in", clock()))) if who else None
 
 
-def _vouched(sent: list[str]) -> str | None:
+def vouched(sent: list[str]) -> str | None:
     """The name in the proxy's header, which must be there once."""
     return _folded(sent[0].strip()) if len(sent) == 1 and sent[0].strip() else None
-
-
-def _session_cookies(cookies: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, value) for name, value in cookies.items() if name.startswith(COOKIE)))
 
 
 def _called(claims: Mapping[str, Any]) -> str:
@@ -204,32 +140,3 @@ def _called(claims: Mapping[str, Any]) -> str:
 
 def _folded(name: str) -> str:
     return name.lower() if "@" in name else name
-
-
-def _standing() -> tuple[str | None, str | None, str | None]:
-    """What the menu and the page were decided by."""
-    return name(), refused("organise"), refused("people")
-
-
-def _watch(signed: Signed, drawn: tuple[str | None, ...]) -> None:
-    """A look at the clock twice a minute, which is no sign of anybody, and the ears, which are."""
-    if _standing() != drawn:
-        st.rerun()
-    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"):
-        data = {"every_ms": 1000 * LOOK_S, "proxy": way()[0] == "header"}
-        _ears(key="ears", data=data, on_acted_change=lambda: PRESENCE.act(signed), width=1, height=1)
-        st.text(signed.name, width="content")
-        if st.button("Sign out", type="tertiary", on_click=PRESENCE.leave, args=(signed.name,)):
-            st.rerun()
-
-
-def _ask() -> None:
-    with st.container(border=True, width=420):
-        st.subheader("Rhoscope", anchor=False)
-        st.write("Whoever uses this app signs in.")
-        if st.button("Sign in", type="primary", icon=":material/login:"):
-            try:
-                st.login()
-            except st.errors.Error as error:
-                st.error(str(error))
-        st.caption(f"Sessions end after {idle_minutes():g} minutes in which nobody does anything.")

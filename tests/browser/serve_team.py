@@ -10,14 +10,14 @@ import sys
 import time
 from pathlib import Path
 
-from pages.parts import sign_in
+from pages.parts import sign_in, watch
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(port: str, clock: str, *flags: str) -> None:
     sign_in.clock = lambda: time.time() + float(Path(clock).read_text())
-    sign_in.LOOK_S = 5.0
+    watch.LOOK_S = 5.0
     sys.argv = ["app.py", "--server.port", port, "--server.headless", "true", *flags]
     runpy.run_path(str(ROOT / "app.py"), run_name="__main__")
 

@@ -24,7 +24,7 @@ OWN = (
     "_stcore/health", "_stcore/script-health-check", "_stcore/host-config", "_stcore/metrics", "_stcore/stream",
     "_stcore/upload_file/a/b", "_stcore/agent/openapi.json", "_stcore/bidi-components/any/any.js",
     "component/any/index.html", "auth/login", "auth/logout", "oauth2callback", "app/static/any.png", "media/0.png",
-    "pixels/any/0/0/0",
+    "pixels/any/0/0/0", "acted/any",
     "%2e%2e/media/0.png", "//media/0.png", "signed-in/media/0.png", "sign-out/media/0.png", "sign-out/../media/0.png",
 )  # fmt: skip
 """What is served beside pages, and ways around."""

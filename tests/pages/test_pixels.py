@@ -21,8 +21,8 @@ from annotations.database import open_database
 from annotations.people import People
 from explain_core.errors import OutputError
 from explain_core.films.pyramid import MapRaster, Raster
-from pages.parts import pixels, sign_in
-from pages.parts.pixels import Shelf
+from pages.parts import pixels, sign_in, watch
+from pages.parts.guests import Shelf
 from tests.pages.test_sign_in import ADA, BOB, NOBODY, NOON, Clock
 
 HEAT = np.linspace(0, 1, 600 * 700, dtype=np.float32).reshape(600, 700)
@@ -61,8 +61,10 @@ def people(clock: Clock) -> People:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
-    """Asks a server that has the route and nothing else."""
-    config = uvicorn.Config(Starlette(routes=pixels.ROUTES), ws="none", log_level="warning", lifespan="off")
+    """Asks a server that has the routes and nothing else."""
+    config = uvicorn.Config(
+        Starlette(routes=pixels.ROUTES + watch.ROUTES), ws="none", log_level="warning", lifespan="off"
+    )
     server, listening = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
     thread = Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -210,3 +212,17 @@ def test_a_shelf_keeps_the_heaviest_thing_until_the_next() -> None:
     assert shelf.get("a") == 20
     shelf.put("b", 1)
     assert (shelf.get("a"), shelf.get("b")) == (None, 1)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_sign_of_somebody_counts_until_their_session_has_ended(
+    client: httpx.Client, people: People, clock: Clock, ended: bool
+) -> None:
+    name = pixels._TOKEN.fullmatch(given_to(ADA).text[0].value.split("/")[2])[2]  # type: ignore[index]
+    clock.now = NOON + (31 if ended else 29) * 60
+    stranger = {"Cookie": "_streamlit_user=somebody-elses"}
+    assert client.post(f"/acted/{name}", headers=stranger).status_code == 403
+    assert client.post("/acted/0000000000000000").status_code == 403
+    assert client.post(f"/acted/{name}").status_code == (403 if ended else 204)
+    clock.now += 29 * 60
+    assert sign_in.PRESENCE.here(sign_in.Signed("ada@clinic.org", NOON)) is not ended

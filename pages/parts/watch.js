@@ -1,41 +1,39 @@
 // Tells the server that somebody is here: a key, a click or a turn of the wheel, in this tab or in another of this
 // browser.  Movements of the mouse do not count: browsers make them up when a page moves under a mouse at rest.
+// Asks the page now and then to look whether it is still open, which is no sign of anybody.
 const SIGNS = ["keydown", "pointerdown", "wheel"];
+const REST_MS = 3000; // no look within this of a sign: Streamlit would drop what the click has asked the page to do
 
 export default function ({ data, parentElement, setTriggerValue }) {
   if (data.leave) {
     window.location.assign(data.leave);
     return;
   }
-  parentElement.tell = () => setTriggerValue("acted", true);
+  parentElement.look = () => setTriggerValue("look", true);
+  parentElement.acted = data.acted;
   if (parentElement.rest) return parentElement.rest;
   const tabs = new BroadcastChannel("rhoscope");
   let told = -Infinity;
-  let waiting;
+  let last = -Infinity;
   const tell = () => {
-    parentElement.tell();
-    if (!data.proxy) return;
-    // A proxy sees none of what goes through the socket, and would take whoever is busy for idle.
-    fetch("_stcore/health", { cache: "no-store" }).then(
-      (answer) => answer.status === 401 && window.location.reload(),
-      () => {},
-    );
-  };
-  // A while later: what is told in one breath with a widget's change takes the change's run of the page away.
-  const soon = () => {
     told = performance.now();
-    clearTimeout(waiting);
-    waiting = setTimeout(tell, 500);
+    const refused = (answer) => [401, 403].includes(answer.status) && window.location.reload();
+    fetch(parentElement.acted, { method: "POST", cache: "no-store", keepalive: true }).then(refused, () => {
+      told = -Infinity; // it was not heard: the next sign is told again
+    });
   };
   const heard = (event) => {
-    if (!event.isTrusted || performance.now() - told < data.every_ms) return;
+    if (!event.isTrusted) return;
+    last = performance.now();
+    if (last - told < data.every_ms) return;
     tabs.postMessage("acted");
-    soon();
+    tell();
   };
-  tabs.onmessage = soon;
+  const clock = setInterval(() => performance.now() - last > REST_MS && parentElement.look(), data.every_ms);
+  tabs.onmessage = tell;
   SIGNS.forEach((sign) => window.addEventListener(sign, heard, { capture: true, passive: true }));
   parentElement.rest = () => {
-    clearTimeout(waiting);
+    clearInterval(clock);
     SIGNS.forEach((sign) => window.removeEventListener(sign, heard, { capture: true }));
     tabs.close();
     delete parentElement.rest;
