@@ -13,7 +13,6 @@ believed unseen: it may come from another machine.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +20,7 @@ from typing import Any
 
 from annotations.questions import Question, get_question
 from explain_core.errors import InputError
+from explain_core.formats import read_values
 
 FILE, FORMAT = "bundle.json", 1
 KINDS = ("ask", "gold", "repeat", "practice")
@@ -53,15 +53,7 @@ class Bundle:
 def read_bundle(folder: Path, on_progress: Callable[[float], None] = lambda _: None) -> Bundle:
     """The bundle, every file of it compared with its hash; raises InputError."""
     path = folder / FILE
-    try:
-        content = path.read_bytes()
-        values = json.loads(content)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give the folder of a campaign's bundle.") from None
-    except (ValueError, RecursionError):
-        raise _fault(path, "it is no JSON") from None
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise _fault(path, f"its format is not {FORMAT}")
+    values, sha256 = read_values(path, FORMAT, "the folder of a campaign's bundle", _fault)
     question = get_question(_text(path, values, "question"))
     found = values.get("items")
     if not isinstance(found, list) or not 1 <= len(found) <= MOST_ITEMS:
@@ -72,7 +64,7 @@ def read_bundle(folder: Path, on_progress: Callable[[float], None] = lambda _: N
     spec = values.get("spec", {})
     if not isinstance(spec, dict):
         raise _fault(path, "its spec is no table")
-    return Bundle(folder, hashlib.sha256(content).hexdigest(), question, _text(path, values, "title"), items, spec)
+    return Bundle(folder, sha256, question, _text(path, values, "title"), items, spec)
 
 
 def _item(path: Path, values: Any, question: Question) -> BundleItem:

@@ -23,7 +23,7 @@ SOURCES = sorted(
 TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
 
 LAYERS = (
-    {"errors", "params", "records", "shapes", "types", "__version__"},
+    {"errors", "formats", "params", "records", "shapes", "types", "__version__"},
     {"backward", "data", "dicom", "hooks", "models", "path", "render"},
     {"descent", "sampling"},
     {"attacks"},
@@ -37,7 +37,7 @@ LAYERS = (
 """The parts of explain_core, lowest first; a part imports its own layer and those below."""
 
 HOME = {"explain": "api", "load_model": "models"}
-FOR_ANNOTATIONS = {"errors", "params", "records", "shapes", "__version__"}
+FOR_ANNOTATIONS = {"errors", "formats", "params", "records", "shapes", "__version__"}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 

@@ -15,14 +15,14 @@ in the file is believed unseen: it may come from another machine.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from explain_core.errors import InputError
+from explain_core.formats import read_values
 from explain_core.shapes import shape_of
 
 FILE, FORMAT = "study.json", 1
@@ -80,24 +80,44 @@ class StudyBundle:
         """Of all arms, each once, by name."""
         return sorted({method for arm in self.arms for method in arm.methods})
 
+    @property
+    def blocked(self) -> dict[str, str]:
+        """Cases that nobody would read, and why."""
+        failed = [(one.case, one.method, one.note) for one in self.explanations if one.state == FAILED]
+        return blocked_by(failed, self.cases if any(arm.output for arm in self.arms) else ())
+
+
+class HasOutput(Protocol):
+    """A case, in a bundle or in the database."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def films(self) -> Sequence[Mapping[str, Any]]: ...
+    @property
+    def output(self) -> Mapping[str, Any]: ...
+
+
+def blocked_by(failed: Iterable[tuple[str, str, str]], told: Iterable[HasOutput]) -> dict[str, str]:
+    """Of each case the first reason: explanations that `failed` (case, method, note), or, of cases whose model's output
+    is `told` in an arm, films of which the model said nothing."""
+    lost: dict[str, str] = {}
+    for name, method, note in failed:
+        lost.setdefault(name, f"{method}: {note}")
+    for case in told:
+        if any(film["film"] not in case.output for film in case.films):
+            lost.setdefault(case.name, "the model said nothing of a film")
+    return lost
+
 
 def read_study(folder: Path) -> StudyBundle:
     """The bundle, every explanation compared with its hash; raises InputError."""
     path = folder / FILE
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise _fault(path, f"it has more than {MOST_BYTES >> 20} MiB")
-        content = path.read_bytes()
-        values = json.loads(content)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give the folder that `rhoscope study build` wrote.") from None
-    except (ValueError, RecursionError):
-        raise _fault(path, "it is no JSON") from None
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise _fault(path, f"its format is not {FORMAT}")
+    give = "the folder that `rhoscope study build` wrote"
+    values, sha256 = read_values(path, FORMAT, give, _fault, MOST_BYTES)
     try:
         bundle = StudyBundle(
-            folder, hashlib.sha256(content).hexdigest(), str(values["title"])[:200], dict(values["spec"]),
+            folder, sha256, str(values["title"])[:200], dict(values["spec"]),
             tuple(_arm(row) for row in values["arms"]), tuple(_case(row) for row in values["cases"]),
             tuple(_explanation(row) for row in values["explanations"]),
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """Models by spec string: the one way in which the page, the command line and Python name a model.
 
     demo, demo-shortcut                    embedded
+    shipped/NAME                           trained here by a recipe, and shipped
     torchvision/NAME                       default weights, downloaded on first use
     torchvision/NAME@FILE.safetensors      a state dict
     timm/NAME@FILE                         where timm is installed
@@ -49,6 +50,12 @@ def _demo(spec: str, _name: str, _file: Path | None) -> Classifier:
     return demo_classifier(shortcut=spec == "demo-shortcut")
 
 
+def _shipped(_spec: str, name: str, _file: Path | None) -> Classifier:
+    from explain_core.models.shipped import load_shipped
+
+    return load_shipped(name)
+
+
 def _torchvision(spec: str, name: str, file: Path | None) -> Classifier:
     from explain_core.models.torchvision_nets import torchvision_classifier
 
@@ -86,6 +93,9 @@ def _registry(spec: str, name: str, version: Path | None) -> Classifier:
 MODELS: dict[str, Family] = {
     "demo": Family("demo", "Finds lesions in synthetic mammograms; ships with Rhoscope.", _demo),
     "demo-shortcut": Family("demo-shortcut", "The same, but trained to cheat by a film marker.", _demo),
+    "shipped": Family(
+        "shipped/NAME", "A network that ships with Rhoscope, trained by one of its recipes.", _shipped, name="must"
+    ),
     "torchvision": Family(
         "torchvision/NAME[@FILE.safetensors]",
         "A torchvision classifier, with its default weights (downloaded on first use) or a state dict.",
@@ -119,13 +129,15 @@ FORMS: dict[str, str] = {row.form: row.help for row in MODELS.values()} | {
 
 
 def known_specs() -> tuple[str, ...]:
-    """Specs that can be chosen as they are: the embedded models, registered ones, and torchvision's by name."""
+    """Specs that can be chosen as they are: the embedded models, shipped and registered ones, torchvision's by name."""
     from explain_core.models.registry import registered
+    from explain_core.models.shipped import shipped
     from explain_core.models.torchvision_nets import names
 
     embedded = [name for name, row in MODELS.items() if row.name == row.file == row.folder == "never"]
     newest = {entry.name: entry.spec for entry in registered()}
-    return (*embedded, *newest.values(), *(f"torchvision/{name}" for name in names()))
+    ours = (f"shipped/{name}" for name in shipped())
+    return (*embedded, *ours, *newest.values(), *(f"torchvision/{name}" for name in names()))
 
 
 def load_model(spec: str | Classifier, *, allow_code: Path | Literal["anywhere"] | None = ANYWHERE) -> Classifier:

@@ -10,8 +10,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,21 +40,13 @@ class Manifest:
 
 def read_manifest(path: Path) -> Manifest:
     """Raises InputError."""
-    try:
-        content = path.read_bytes()
-        values = json.loads(content)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give the manifest of a retraining.") from None
-    except (ValueError, RecursionError):
-        raise _fault(path, "it is no JSON") from None
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise _fault(path, f"its format is not {FORMAT}")
+    values, sha256 = read_values(path, FORMAT, "the manifest of a retraining", _fault)
     try:
         spec, plan, bundle = (_of(values, name, dict) for name in ("spec", "plan", "bundle"))
         accept = _of(values, "accept", str)
         answers = [(_of(one, "item", str), _of(one, "answer", str)) for one in _of(values, "labels", list)]
         return Manifest(
-            sha256=hashlib.sha256(content).hexdigest(),
+            sha256=sha256,
             campaign=_of(values, "campaign", str),
             bundle=Path(_of(bundle, "folder", str)),
             bundle_sha256=_of(bundle, "sha256", str),

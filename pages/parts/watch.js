@@ -17,10 +17,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let last = -Infinity;
   const tell = () => {
     told = performance.now();
-    const refused = (answer) => [401, 403].includes(answer.status) && window.location.reload();
-    fetch(parentElement.acted, { method: "POST", cache: "no-store", keepalive: true }).then(refused, () => {
-      told = -Infinity; // it was not heard: the next sign is told again
-    });
+    fetch(parentElement.acted, { method: "POST", cache: "no-store" }).then(
+      // A proxy has ended its session.  What the app has ended, it closes by itself: here a reload would begin anew.
+      (answer) => answer.status === 401 && window.location.reload(),
+      () => (told = -Infinity), // it was not heard: the next sign is told again
+    );
   };
   const heard = (event) => {
     if (!event.isTrusted) return;

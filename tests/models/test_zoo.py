@@ -48,6 +48,8 @@ def test_a_classifier_is_returned_as_it_is(tiny: Classifier) -> None:
         ("torchvision/resnet18@", "the form is torchvision/NAME"),
         ("torchvision/resnet81", "did you mean 'resnet18'"),
         ("torchvision/fasterrcnn_resnet50_fpn", "No network 'fasterrcnn_resnet50_fpn'"),
+        ("shipped", "the form is shipped/NAME"),
+        ("shipped/..", "No network '..' ships with Rhoscope"),
         ("timm/resnet18", "the form is timm/NAME@FILE"),
         ("preact-resnet44", "the form is preact-resnet44@FILE"),
         ("preact-resnet44-hhrelu@", "the form is preact-resnet44-hhrelu@FILE"),
