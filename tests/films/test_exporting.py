@@ -178,6 +178,12 @@ def test_what_hangs_over_is_cut_off(films: Path, record: Record, tmp_path: Path)
     made("gsps", films, record, tmp_path, marked=[OVER])
 
 
+def _modality_table() -> Dataset:
+    made = table(list(range(4096)), 0, 12)
+    made.ModalityLUTType = "US"
+    return made
+
+
 @pytest.mark.parametrize("kind", OBJECTS)
 @pytest.mark.parametrize(
     "header",
@@ -185,6 +191,7 @@ def test_what_hangs_over_is_cut_off(films: Path, record: Record, tmp_path: Path)
         {"Modality": None},
         {"PixelSpacing": [0.07, 0.07], "ImagerPixelSpacing": None},
         {"VOILUTSequence": [table(list(range(4096)), 0, 12)]},
+        {"ModalityLUTSequence": [_modality_table()]},
         {"WindowCenter": None, "WindowWidth": None, "RescaleSlope": 2, "RescaleIntercept": -5},
         {"PatientOrientation": None, "ImageLaterality": None, "ViewPosition": None},
     ],
@@ -200,6 +207,10 @@ def test_headers_as_real_films_have_them(kind: str, header: dict[str, Any], deco
     if kind == "gsps":
         (voi,) = made.get("SoftcopyVOILUTSequence", [None])
         assert ("VOILUTSequence" in header) == (voi is not None and "VOILUTSequence" in voi)
+        if "VOILUTSequence" in header:
+            assert [item.LUTDescriptor for item in voi.VOILUTSequence] == [[4096, 0, 12]]
+        if "ModalityLUTSequence" in header:
+            assert [item.LUTDescriptor for item in made.ModalityLUTSequence] == [[4096, 0, 12]]
 
 
 @settings(max_examples=60, deadline=None)

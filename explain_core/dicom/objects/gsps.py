@@ -41,12 +41,22 @@ def presentation(film: Dataset, marked: Sequence[Marked], *, inverse: bool) -> G
             for name, _, points in drawn
         ],
     )
-    return GrayscaleSoftcopyPresentationState(
+    made = GrayscaleSoftcopyPresentationState(
         referenced_images=[shown], graphic_layers=[layer], graphic_annotations=[annotation], content_label=LAYER,
         content_description=f"Regions drawn. {CAUTION}", presentation_lut_transformation=PresentationLUTTransformation(
             presentation_lut_shape="INVERSE" if inverse else "IDENTITY"
         ), **identifiers("gsps"),
     )  # fmt: skip
+    _keep_tables(made, film)
+    return made
+
+
+def _keep_tables(made: GrayscaleSoftcopyPresentationState, film: Dataset) -> None:
+    """The film's own tables: highdicom tells 16 bits of every one, and those of 12 would be shown nearly black."""
+    if film.get("VOILUTSequence"):
+        made.SoftcopyVOILUTSequence[0].VOILUTSequence = film.VOILUTSequence
+    if film.get("ModalityLUTSequence"):
+        made.ModalityLUTSequence = film.ModalityLUTSequence
 
 
 def _anchor(points: NDArray[np.float64]) -> tuple[float, float]:
