@@ -25,10 +25,11 @@ const ELLIPSE = {
     const [along, across] = turned(dx, dy, -one.angle);
     return handle % 2 ? { ...one, ry: Math.max(LEAST, Math.abs(across)) } : { ...one, rx: Math.max(LEAST, Math.abs(along)) };
   },
-  path: ({ cx, cy, rx, ry, angle }) => {
-    const [x, y] = turned(rx, 0, angle);
-    const arc = (sign) => `A ${rx} ${ry} ${angle} 0 1 ${cx - sign * x} ${cy - sign * y}`;
-    return `M ${cx + x} ${cy + y} ${arc(1)} ${arc(-1)} Z`;
+  // Four quarters: of a half, single precision leaves the middle uncertain by a thousandth of the radius.
+  path: (one) => {
+    const [start, ...others] = ELLIPSE.handles(one, 0).slice(0, 4);
+    const arcs = [...others, start].map(([x, y]) => `A ${one.rx} ${one.ry} ${one.angle} 0 1 ${x} ${y}`);
+    return `M ${start.join(" ")} ${arcs.join(" ")} Z`;
   },
   does: "Arrow keys move it; with Shift they change its width and height; Page up and down turn it; Delete removes it.",
 };
