@@ -25,7 +25,7 @@ from annotations.database import Database
 from annotations.people import allowed
 from annotations.people import found as person_found
 from annotations.reading.answers import FINAL
-from annotations.reading.bundle import FAILED, Arm, StudyBundle, check_file
+from annotations.reading.bundle import FAILED, Arm, StudyBundle, blocked_by, check_file
 from annotations.reading.design import masks, order, seed_of
 from annotations.reading.lexicon import Lexicon, lexicon_from, read_lexicon
 from annotations.reading.tables import ArmRow, CaseRow, ExplanationRow, ReaderRow, ReadingRow, StudyRow
@@ -65,6 +65,10 @@ class Done:
     seed: int
     done: int
     of: int
+
+    @property
+    def share(self) -> float:
+        return self.done / self.of if self.of else 0.0
 
 
 @dataclass(frozen=True)
@@ -226,13 +230,10 @@ def explanations_of(session: Session, case: CaseRow, methods: Iterable[str]) -> 
 def blocked(session: Session, study: StudyRow) -> dict[str, str]:
     """Cases of which an explanation failed, or the model's output that an arm shows, and the first reason."""
     asked = select(CaseRow.name, ExplanationRow.method, ExplanationRow.note).join(ExplanationRow)
-    told = asked.where(CaseRow.study_id == study.id, ExplanationRow.state == FAILED).order_by(ExplanationRow.id.desc())
-    lost = {name: f"{method}: {note}" for name, method, note in session.execute(told).all()}
-    if any(arm.output for arm in arms_of(session, study)):
-        for case in cases_of(session, study):
-            if any(film["film"] not in case.output for film in case.films):
-                lost.setdefault(case.name, "the model said nothing of a film")
-    return lost
+    told = asked.where(CaseRow.study_id == study.id, ExplanationRow.state == FAILED).order_by(ExplanationRow.id)
+    failed = [(name, method, note) for name, method, note in session.execute(told).all()]
+    shown = any(arm.output for arm in arms_of(session, study))
+    return blocked_by(failed, cases_of(session, study) if shown else ())
 
 
 def check_setup(session: Session, row: StudyRow) -> None:

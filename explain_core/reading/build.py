@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from explain_core.reading.maps import packed
 
 FILE, FORMAT, MAPS = "study.json", 1, "maps"
 TOP = "top1"
+MOST_ARMS, NAME = 8, re.compile(r"[A-Za-z0-9-]{1,40}")
+"""As annotations/reading/bundle.py takes them: what it would refuse is refused before anything is computed."""
 OnProgress = Callable[[float], None]
 
 
@@ -58,6 +61,19 @@ def arm_from(text: str) -> Arm:
     if len(set(methods)) < len(methods):
         raise ParamError(f"Arm {text[:60]!r} names a method twice.")
     return Arm(name, methods, bool(plus))
+
+
+def arms_from(texts: Sequence[str]) -> list[Arm]:
+    """Each as `arm_from` reads it, under names that a bundle may have, no two alike; raises ParamError."""
+    arms = [arm_from(text) for text in texts]
+    if not 1 <= len(arms) <= MOST_ARMS:
+        raise ParamError(f"{len(arms)} arms: a study has 1 to {MOST_ARMS}.")
+    for arm in arms:
+        if not NAME.fullmatch(arm.name):
+            raise ParamError(f"Arm {arm.name[:60]!r}: letters, digits and dashes, at most 40.")
+    if len({arm.name for arm in arms}) < len(arms):
+        raise ParamError("Two arms have the same name: give each its own.")
+    return arms
 
 
 def build(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,18 +80,41 @@ def replace_practice(case: StudyCase) -> StudyCase:
 
 
 def read_truth(path: Path) -> dict[str, dict[str, Any]]:
-    """A table of the columns case (PATIENT/EXAM) and label (0 or 1), by case; raises InputError."""
+    """As `truth_from`, of a file; raises InputError."""
+    try:
+        return truth_from(path.read_bytes(), str(path))
+    except OSError:
+        raise InputError(f"{path} cannot be read: give a CSV table of case and label.") from None
+
+
+def truth_from(content: bytes, name: str) -> dict[str, dict[str, Any]]:
+    """A table of the columns case (PATIENT/EXAM) and label (0 or 1), by case; `name` stands in errors.
+
+    Raises InputError.
+    """
     found: dict[str, dict[str, Any]] = {}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file), 2):
-                name, label = (row.get("case") or "").strip(), (row.get("label") or "").strip()
-                if not name or label not in ("0", "1") or name in found:
-                    raise InputError(f"{path}, line {number}: each case once, with the label 0 or 1.")
-                found[name] = {"label": int(label), "regions": [], "why": (row.get("why") or "")[:500]}
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise InputError(f"{path} cannot be read: give a CSV table of case and label.") from None
+        for number, row in enumerate(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")), 2):
+            case, label = (row.get("case") or "").strip(), (row.get("label") or "").strip()
+            if not case or label not in ("0", "1") or case in found:
+                raise InputError(f"{name}, line {number}: each case once, with the label 0 or 1.")
+            found[case] = {"label": int(label), "regions": [], "why": (row.get("why") or "")[:500]}
+    except (UnicodeDecodeError, csv.Error):
+        raise InputError(f"{name} cannot be read: give a CSV table of case and label.") from None
     return found
+
+
+def ready_exams(films: Path) -> list[str]:
+    """PATIENT/EXAM of every exam that nobody has to confirm any more."""
+    return _ready_ones(_by_name(films))
+
+
+def _by_name(films: Path) -> dict[str, Exam]:
+    return {f"{exam.patient}/{exam.name}": exam for exam in exams(whole_records(films))}
+
+
+def _ready_ones(known: Mapping[str, Exam]) -> list[str]:
+    return [name for name, exam in known.items() if _ready(exam)]
 
 
 def _phantoms(spec: str, bundle: Path) -> Iterator[StudyCase]:
@@ -108,7 +131,7 @@ def _phantoms(spec: str, bundle: Path) -> Iterator[StudyCase]:
 def _film(drawn: Phantom, films: Path) -> Record:
     """A phantom as a film of 12 bits, written where it is not there yet; its name tells nothing of it."""
     stored = np.rint(drawn.pixels * ((1 << BITS) - 1)).astype(np.uint16)
-    sha256, content = pixel_hash(stored), BytesIO()
+    sha256, content = pixel_hash(stored), io.BytesIO()
     name = hashlib.sha256(f"phantom film {sha256}".encode()).hexdigest()[:16]
     np.save(content, stored, allow_pickle=False)
     facts = Facts(BITS, "MONOCHROME2", inverse=False, rescale=Rescale(), laterality=drawn.side, view=drawn.view)
@@ -142,12 +165,12 @@ def _ellipse(mask: Any) -> dict[str, float]:
 
 
 def _exams(data: str, films: Path, truth: Mapping[str, Mapping[str, Any]]) -> Iterator[StudyCase]:
-    known = {f"{exam.patient}/{exam.name}": exam for exam in exams(whole_records(films))}
+    known = _by_name(films)
     wanted = [name for name in data.partition(":")[2].split(",") if name]
     for name in [*wanted, *truth]:
         if name not in known:
             raise InputError(f"There is no exam {name[:100]!r}: `rhoscope dicom list` names patients and exams.")
-    chosen = wanted or [name for name, exam in known.items() if _ready(exam)]
+    chosen = wanted or _ready_ones(known)
     if not chosen:
         raise DataError("There is no exam that nobody has to confirm any more: `rhoscope dicom list` tells.")
     for name in chosen:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from explain_core.reading.asked import KIND, build_spec
 from explain_core.terminal import Device, DeviceOption, check_writable, progress_bar
 
-KIND = "study"
 shell = typer.Typer()
 
 
@@ -37,10 +37,9 @@ def build(
 ) -> None:
     """Compute every explanation of a study's cases; the same again goes on where it was, and tries what failed."""
     check_writable(out)
-    spec: dict[str, Any] = {
-        "model": model, "data": data, "practice": practice, "arms": arm, "target": target, "title": title, "seed": seed,
-        "truth": str(truth.absolute()) if truth else "", "films": str(films.absolute()) if films else "",
-    }  # fmt: skip
+    spec = build_spec(
+        data, arm, model=model, practice=practice, truth=truth, films=films, target=target, title=title, seed=seed
+    )
     if queue:
         run = context.obj().submit(KIND, spec, title=title or data, out=out.absolute())
         typer.echo(f"{run.id} waits for a worker: `rhoscope worker --until-idle`, or the open page, starts it.")

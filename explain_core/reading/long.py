@@ -27,7 +27,7 @@ def carry_out(
     """The bundle's folder.  `spec`: model, data, arms (texts), and where wanted practice, truth (a file), films (a
     folder), target, seed and title; raises what `build` does, and DataError, InputError for cases that there are not.
     """
-    arms = [build.arm_from(text) for text in spec["arms"]]
+    arms = build.arms_from(spec["arms"])
     truth = read_truth(Path(spec["truth"])) if spec.get("truth") else {}
     films = Path(spec["films"]) if spec.get("films") else workspace() / "films"
 
