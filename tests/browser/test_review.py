@@ -321,6 +321,10 @@ def test_everything_goes_by_keys(sit_down: Callable[..., Page], served: Served, 
     expect(view_at(page, "LMLO")).to_be_focused()
     page.keyboard.press("v")
     expect(view_at(page, "RCC")).to_be_hidden()
+    alone, room = view_at(page, "LMLO").bounding_box(), page.locator(".films-views").bounding_box()
+    assert alone
+    assert room
+    assert [alone[side] for side in ("width", "height")] == pytest.approx([room["width"], room["height"]], abs=8)
     page.keyboard.press("v")
     page.keyboard.press("e")
     page.keyboard.press("Enter")
