@@ -28,7 +28,7 @@ from explain_core.errors import StoreError
 
 START = "0" * 64
 LABELLED, ADJUDICATED, RETRAINED, PROMOTED = "label", "adjudicate", "retrain", "promote"
-STUDY, READ = "study", "read"
+STUDY, READ, STUDY_LABELS = "study", "read", "study-labels"
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,11 @@ def retraining_detail(row: RetrainingRow) -> dict[str, Any]:
         "retraining": row.id, "campaign": row.campaign_id, "manifest": row.manifest_sha256, "folder": row.folder,
         "labels": row.labels,
     }  # fmt: skip
+
+
+def file_detail(study: int, content: bytes) -> dict[str, Any]:
+    """What the log holds of labels that were frozen out of a study."""
+    return {"study": study, "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def study_detail(row: StudyRow) -> dict[str, Any]:

@@ -246,6 +246,34 @@ def analyse_(
         typer.echo(f"{row['statistic']}  {row['field']}  {row['arm']}  {row['step']}  {_share(row, 'value')}")
 
 
+@shell.command("labels")
+def labels_(
+    name: Name,
+    threshold: Annotated[float, typer.Option(metavar="SCORE", help="The suspicion from which a case is positive.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where reads.json goes.")],
+    by: By,
+    arm: Annotated[str, typer.Option(metavar="NAME", help="Whose reads; may be left out where there is one.")] = "",
+    step: Annotated[str, typer.Option(metavar="unaided|final", help="Which of the two.")] = "final",
+    rule: Annotated[
+        str, typer.Option(metavar="majority|mean", help="How several reads become one label.")
+    ] = "majority",
+    least: Annotated[int, typer.Option(metavar="N", help="Readers that a case needs.")] = 2,
+    classes: Annotated[str, typer.Option(metavar="NEGATIVE,POSITIVE", help="What the classes are called.")] = (
+        "normal,lesion"
+    ),
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """Freeze what readers said as labels to train on; `rhoscope study pictures` makes a data set of them."""
+    from annotations.reading.labels import Asked, freeze
+
+    negative, _, positive = classes.partition(",")
+    asked = Asked(threshold, arm, step, rule, least, (negative.strip(), positive.strip()))
+    told = freeze(opened(db), name, asked, by=by, out=out)
+    counts = [sum(film["label"] == label for case in told["cases"] for film in case["films"]) for label in (0, 1)]
+    tell({**dict(zip(asked.classes, counts, strict=True)), **told["left_out"], "head": told["head"]}, as_json)
+
+
 @shell.command()
 def lexicon(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A site's own. Default: Rhoscope's.")] = None,

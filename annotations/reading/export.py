@@ -24,7 +24,7 @@ from annotations.reading.answers import FINAL, UNAIDED
 from annotations.reading.froc import hits
 from annotations.reading.lexicon import CASE, FINDING, Lexicon
 from annotations.reading.studies import check_setup, found, lexicon_of
-from annotations.reading.tables import ArmRow, CaseRow, DraftRow, ReaderRow, ReadingRow
+from annotations.reading.tables import ArmRow, CaseRow, DraftRow, ReaderRow, ReadingRow, StudyRow
 from annotations.tables import PersonRow
 from explain_core.errors import InputError, suggest
 
@@ -77,17 +77,21 @@ class Told:
 def read_told(database: Database, study: str) -> Told:
     """Raises InputError, and StoreError where the set-up is not what it was."""
     with database.read() as session:
-        row = found(session, study)
-        check_setup(session, row)
-        asked = (
-            select(ReadingRow, ReaderRow, PersonRow.name, CaseRow, ArmRow)
-            .join(ReaderRow, ReaderRow.id == ReadingRow.reader_id).join(PersonRow, PersonRow.id == ReaderRow.person_id)
-            .join(CaseRow, CaseRow.id == ReadingRow.case_id).join(ArmRow, ArmRow.id == ReadingRow.arm_id)
-            .where(ReadingRow.study_id == row.id).order_by(ReadingRow.id)
-        )  # fmt: skip
-        rows: list[tuple[Any, ...]] = [tuple(each) for each in session.execute(asked).all()]
-        counting = _counting(session, [each[0] for each in rows])
-        return Told(lexicon_of(row), tuple(_read(study, each, counting) for each in rows))
+        return told_in(session, found(session, study))
+
+
+def told_in(session: Session, row: StudyRow) -> Told:
+    """The same in the transaction of whoever asks."""
+    check_setup(session, row)
+    asked = (
+        select(ReadingRow, ReaderRow, PersonRow.name, CaseRow, ArmRow)
+        .join(ReaderRow, ReaderRow.id == ReadingRow.reader_id).join(PersonRow, PersonRow.id == ReaderRow.person_id)
+        .join(CaseRow, CaseRow.id == ReadingRow.case_id).join(ArmRow, ArmRow.id == ReadingRow.arm_id)
+        .where(ReadingRow.study_id == row.id).order_by(ReadingRow.id)
+    )  # fmt: skip
+    rows: list[tuple[Any, ...]] = [tuple(each) for each in session.execute(asked).all()]
+    counting = _counting(session, [each[0] for each in rows])
+    return Told(lexicon_of(row), tuple(_read(row.name, each, counting) for each in rows))
 
 
 def export(database: Database, study: str, table: str) -> str:

@@ -49,3 +49,17 @@ def build(
     with progress_bar("Study") as (show, say):
         bundle = carry_out(spec, out, device.value, on_progress=show, on_fault=say)
     typer.echo(str(bundle))
+
+
+@shell.command()
+def pictures(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `rhoscope study labels` wrote.")],
+    films: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where films are. Default: the workspace's.")
+    ] = None,
+) -> None:
+    """Make a data set of labelled films, csv:DIR/labels.csv, with 16-bit pictures."""
+    from explain_core.models.registry import workspace
+    from explain_core.reading.pictures import make
+
+    typer.echo(f"csv:{make(folder, films or workspace() / 'films')}")

@@ -13,7 +13,7 @@ from annotations.database import open_database
 from annotations.people import People
 from annotations.reading.bundle import read_study
 from annotations.reading.reads import Reads
-from annotations.reading.studies import OPEN, Plan, Studies
+from annotations.reading.studies import CLOSED, OPEN, Plan, Studies
 from tests.annotations.studies import ARMS, answers, case, film_of, finding, write_study
 from tests.browser.conftest import LOOKS, PATIENCE, Served, check_log
 from tests.browser.test_in_chromium import serious
@@ -25,7 +25,7 @@ READERS = ("bob", "cyd")
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The study s, read to its end by bob and cyd, and a build with one blocked case that has no study yet."""
+    """The study s, read by bob and cyd and closed, and a build with one blocked case that has no study yet."""
     home = tmp_path_factory.mktemp("studies")
     database = open_database(f"sqlite:///{home / 'rhoscope.db'}")
     people, studies = People(database), Studies(database)
@@ -46,6 +46,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             given = answers(task.step, task.form.letters, score=score, findings=found)
             kept = reads.save(task.token, given, revision=0, key=f"{task.token} s")
             reads.lock(task.token, revision=kept.revision, key=f"{task.token} l")
+    studies.set_state("s", CLOSED, by="ada")
     write_study(home / "runs/second.study/bundle", cases, ARMS, failed="c3")
     one = Served(home, "")
     one.start()
@@ -72,7 +73,8 @@ def test_it_is_legible_and_fits(chromium: Browser, served: Served, scheme: str, 
     fits(page, f"all-{scheme}-{width}")
     page.get_by_role("radio", name="Set up a study").click()
     expect(page.get_by_text("1 blocked: nobody reads these cases")).to_be_visible()
-    expect(page.get_by_label("Title, as readers see it")).to_be_visible()
+    for label in ("Name of the study", "Model", "Title, as readers see it", "Name of the build"):
+        expect(page.get_by_label(label, exact=True)).to_be_visible()
     expect(page.get_by_role("combobox", name="Readers")).to_be_visible()
     fits(page, f"new-{scheme}-{width}")
     window.close()

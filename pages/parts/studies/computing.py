@@ -106,9 +106,7 @@ def _ask_arms() -> list[str]:
             f"Explanations in arm {place + 1}", list(METHODS), key=f"study-arm-{place}-methods",
             format_func=lambda one: METHODS[one].title, placeholder="None: a second look",
         )  # fmt: skip
-        output = third.checkbox(
-            "And the model's output", key=f"study-arm-{place}-output", help=f"Shown in arm {place + 1}."
-        )
+        output = third.checkbox("Model's output", key=f"study-arm-{place}-output", help=f"Shown in arm {place + 1}.")
         texts.append(f"{name}={','.join(methods)}{'+output' if output else ''}")
     return texts
 
