@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tests.annotations.studies import answers, finding
 from tests.dicom.making import VALUES, saved
 from tests.dicom.planted import UID, WORD, planted
 
+ROOT = Path(__file__).resolve().parents[2]
 PICTURES = {"a1": VALUES, "a2": VALUES[::-1]}
 
 
@@ -52,7 +55,8 @@ def set_up(folder: Path) -> Asked:
     truth = do.file("truth.csv", "\n".join(["case,label", *rows]))
     arms = ["--arm", "alone=", "--arm", "aided=gradcam+output"]
     do("study", "build", "--data", "films", "--truth", truth, *arms, "--out", folder / "build", "--queue")
-    do("worker", "--until-idle", "--device", "cpu")
+    work = [sys.executable, "-m", "cli", "worker", "--until-idle", "--device", "cpu"]
+    subprocess.run(work, cwd=ROOT, check=True, capture_output=True)  # its children know no workspace set after them
     do("labels", "person", "ada", "--role", "admin")
     for reader in ("bob", "cyd"):
         do("labels", "person", reader, "--role", "clinician", "--by", "ada")
