@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from explain_core.errors import InputError, ParamError
+from explain_core.formats import read_values
 from explain_core.retraining.params import RetrainParams
 
 FILE, FORMAT = "manifest.json", 1

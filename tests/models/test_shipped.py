@@ -20,7 +20,7 @@ def test_a_shipped_network_runs_and_its_card_is_true(name: str) -> None:
     assert model.sha256() == described.model_sha256
     side = model.input.size or (64, 64)
     assert torch.isfinite(model(torch.rand(2, model.input.channels, *side))).all()
-    assert parse_recipe(described.card.recipe).network.architecture == described.card.architecture
+    assert parse_recipe(described.card.recipe).architecture == described.card.architecture
     assert not described.card.data.partition(":")[2].startswith("/"), "a card names no machine's folder"
     assert (FOLDER / name / WEIGHTS).stat().st_size <= 5_000_000
     assert {file.name for file in (FOLDER / name).iterdir()} == {CARD, WEIGHTS}
