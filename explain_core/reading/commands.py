@@ -30,7 +30,7 @@ def build(
         Path | None, typer.Option(metavar="DIR", help="Where films are. Default: the workspace's.")
     ] = None,
     target: Annotated[str, typer.Option(metavar="NAME|top1", help="The class that is explained.")] = "top1",
-    title: Annotated[str, typer.Option(help="What readers see above the cases.")] = "",
+    title: Annotated[str, typer.Option(help="What readers see above the cases; else: Reader study.")] = "",
     seed: Annotated[int, typer.Option(help="Seeds whatever a method draws at random.")] = 0,
     queue: Annotated[bool, typer.Option("--queue", help="Leave it to a worker, as a run.")] = False,
     device: DeviceOption = Device.AUTO,

@@ -14,6 +14,9 @@ from explain_core.reading import build
 from explain_core.reading.cases import StudyCase, read_cases, read_truth
 from explain_core.runs.kinds import Report
 
+TITLE = "Reader study"
+"""Where none is given: readers see it, so it names neither the model nor the seed of phantoms."""
+
 
 def work(spec: Mapping[str, Any], folder: Path, report: Report) -> None:
     """A run of the kind `study`."""
@@ -36,7 +39,7 @@ def carry_out(
 
     held = Library(choose_device(device), METHODS).open(spec["model"])
     return build.carry_out(
-        held, cases, arms, folder, spec=spec, title=spec.get("title") or f"{spec['data']} with {spec['model']}"[:200],
+        held, cases, arms, folder, spec=spec, title=spec.get("title") or TITLE,
         target=spec.get("target") or build.TOP, seed=spec.get("seed", 0), on_progress=on_progress, on_fault=on_fault,
     )  # fmt: skip
 
