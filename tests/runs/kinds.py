@@ -29,9 +29,11 @@ def gated(spec: Mapping[str, Any], folder: Path, report: Report) -> None:
     """Goes on when its gate is there; asked to stop, it says goodbye first."""
     note(spec, "begun")
     while not Path(spec["gate"]).exists():
-        if report.cancelled():
+        try:
+            report.progress(0.5, "at the gate")
+        except Cancelled:
             note(spec, "goodbye")
-        report.progress(0.5, "at the gate")
+            raise
         time.sleep(0.01)
     report.metrics(1, {"loss": 0.5})
     note(spec, "ended")

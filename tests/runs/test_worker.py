@@ -80,8 +80,9 @@ def start(bench: Bench) -> Iterator[Start]:
     """Starts a worker beside; none is left behind."""
     workers: list[Started] = []
 
-    def started(at_once: int = 1, lost_after: float = 60.0, call: str = "") -> Started:
-        command = [sys.executable, str(WORK), bench.url, str(at_once), str(lost_after), *filter(None, [call])]
+    def started(at_once: int = 1, lost_after: float = 60.0, grace: float = 60.0, call: str = "") -> Started:
+        pace = [str(at_once), str(lost_after), str(grace)]
+        command = [sys.executable, str(WORK), bench.url, *pace, *filter(None, [call])]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         worker = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
         workers.append(worker)
@@ -169,7 +170,7 @@ def test_cancelled_and_tried_again(bench: Bench, start: Start) -> None:
 
 def test_one_that_never_looks_up_is_killed(bench: Bench, start: Start) -> None:
     run = bench.submit("stubborn")
-    worker = start()
+    worker = start(grace=0.5)
     bench.begun()
     bench.store.ask_cancel(run.id)
     ended(worker)
@@ -179,7 +180,7 @@ def test_one_that_never_looks_up_is_killed(bench: Bench, start: Start) -> None:
 @pytest.mark.parametrize("kind", ["gated", "stubborn"])
 def test_a_worker_asked_to_stop_hands_its_run_back(bench: Bench, start: Start, kind: str) -> None:
     run = bench.submit(kind)
-    worker = start()
+    worker = start(grace=0.5)
     bench.begun()
     worker.terminate()
     assert ended(worker) == [1]
