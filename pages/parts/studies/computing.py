@@ -20,7 +20,8 @@ from pages.parts.campaign_build import SAFE
 ENDING = ".study"
 TRUTH = "truth.csv"
 CASES = {"phantom": "Phantoms", EXAMS: "Films of the workspace"}
-FIRST_ARMS = ("alone", "aided")
+FIRST_ARMS: dict[str, list[str]] = {"alone": [], "aided": ["gradcam"]}
+"""The arms that a form begins with, so that two of them differ."""
 
 
 def show() -> None:
@@ -100,10 +101,10 @@ def _ask_arms() -> list[str]:
     texts = []
     for place in range(number):
         first, second, third = st.columns([1, 2, 1], vertical_alignment="bottom")
-        start = FIRST_ARMS[place] if place < len(FIRST_ARMS) else f"arm-{place + 1}"
+        start, shown = [*FIRST_ARMS.items(), (f"arm-{place + 1}", [])][min(place, len(FIRST_ARMS))]
         name = first.text_input(f"Name of arm {place + 1}", value=start, key=f"study-arm-{place}").strip()
         methods = second.multiselect(
-            f"Explanations in arm {place + 1}", list(METHODS), key=f"study-arm-{place}-methods",
+            f"Explanations in arm {place + 1}", list(METHODS), shown, key=f"study-arm-{place}-methods",
             format_func=lambda one: METHODS[one].title, placeholder="None: a second look",
         )  # fmt: skip
         output = third.checkbox("Model's output", key=f"study-arm-{place}-output", help=f"Shown in arm {place + 1}.")

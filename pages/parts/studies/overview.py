@@ -19,7 +19,7 @@ def show(name: str) -> None:
     overseer = Overseer(database(), name)
     found = overseer.studies()
     if not found:
-        st.info("There is no study yet: set one up beside this.", icon=":material/info:")
+        st.info("There is no study yet: *Set up a study*, beside this, makes one.", icon=":material/info:")
         return
     st.dataframe(pd.DataFrame([_row(one) for one in found]), hide_index=True, key="studies", alt="Studies")
     chosen = st.selectbox("Study", [one.name for one in found], key="study-chosen", width=420)
