@@ -46,7 +46,8 @@ def test_it_goes_on_when_the_app_has_ended(tmp_path: Path) -> None:
     found = store.find()
     assert {(run.state, run.attempt) for run in found} == {("done", 1)}
     assert len({run.worker for run in found}) == 1
-    assert (tmp_path / LOG).read_text() == "2 runs ended.\n"
+    # The second worker leaves, or, where the first has ended while it waited, finds nothing to do.
+    assert (tmp_path / LOG).read_text() in ("2 runs ended.\n", "2 runs ended.\n0 runs ended.\n")
     database.engine.dispose()
 
 
