@@ -258,7 +258,7 @@ def _check_open(session: Session, row: StudyRow, without_blocked: bool) -> None:
         name, why = next(iter(lost.items()))
         raise InputError(
             f"{len(lost)} of the cases of {row.name} are blocked, {name} first ({why}): build the study again, or open "
-            "it with --without-blocked."
+            "it without them (--without-blocked)."
         )
     if session.scalar(select(ReaderRow.id).where(ReaderRow.study_id == row.id).limit(1)) is None:
         raise InputError(f"The study {row.name} has no reader: `rhoscope study reader {row.name} NAME --by …`.")

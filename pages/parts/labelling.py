@@ -31,7 +31,7 @@ def campaign(name: str) -> Campaign | None:
     """The open campaign that this rater works on, or None where there is none."""
     found = {one.name: one for one in Campaigns(database()).find() if one.state == OPEN}
     if not found:
-        st.info("No campaign is open: build one with `rhoscope campaign`, open it with `rhoscope labels campaign`.",
+        st.info("No campaign is open: a researcher makes one and opens it on the Campaigns page.",
                 icon=":material/info:")  # fmt: skip
         return None
     chosen = st.selectbox(

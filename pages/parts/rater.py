@@ -25,7 +25,7 @@ def chosen(right: Right) -> str | None:
     names = [one.name for one in known if one.active and right in ROLES[one.role]]
     if not names:
         st.info(
-            f"Nobody here may {DOES[right]}: an admin adds people with `rhoscope labels person`.",
+            f"Nobody here may {DOES[right]}: an admin adds people on the Settings page.",
             icon=":material/info:",
         )
         return None

@@ -213,6 +213,27 @@ def test_headers_as_real_films_have_them(kind: str, header: dict[str, Any], deco
             assert [item.LUTDescriptor for item in made.ModalityLUTSequence] == [[4096, 0, 12]]
 
 
+@pytest.mark.parametrize(
+    ("header", "spacing", "ratio"),
+    [
+        ({"PixelSpacing": [0.1, 0.05]}, [0.1, 0.05], None),
+        ({"ImagerPixelSpacing": [0.08, 0.07]}, [0.08, 0.07], None),
+        ({"ImagerPixelSpacing": None, "PixelAspectRatio": [3, 2]}, None, [3, 2]),
+        ({"ImagerPixelSpacing": None}, None, [1, 1]),
+    ],
+    ids=str,
+)
+def test_pixels_keep_their_proportions(
+    header: dict[str, Any], spacing: list[float] | None, ratio: list[int] | None, decoder: Decoder, tmp_path: Path
+) -> None:
+    saved(tmp_path / "in" / "a.dcm", film(**header))
+    (one,) = import_folder(tmp_path / "in", tmp_path / "films", b"k" * 32, decoder).films
+    (tmp_path / "out").mkdir()
+    area = made("gsps", tmp_path / "films", one, tmp_path / "out", marked=[TURNED]).DisplayedAreaSelectionSequence[0]
+    assert area.get("PresentationPixelSpacing") == spacing
+    assert area.get("PresentationPixelAspectRatio") == ratio
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.tuples(*[st.floats(-70, 120)] * 2, *[st.floats(0.5, 60)] * 2, st.floats(-360, 360)))
 def test_every_ellipse_is_graphics_on_the_film_or_refused(numbers: Sequence[float]) -> None:

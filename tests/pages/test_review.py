@@ -212,7 +212,7 @@ def test_what_is_in_quarantine_is_counted_and_not_shown(page: Callable[[], AppTe
     film(home / "films", "RCC", ("P", "L"), "right")
     film(home / "films", "LCC", ("A", "R"), "left", state="quarantined")
     app = page()
-    assert any("1 films are in quarantine" in caption.value for caption in app.caption)
+    assert any("1 film is in quarantine" in caption.value for caption in app.caption)
     assert app.selectbox(key="review-exam").options == ["P1 · 2019-03-04 · RCC"]
 
 

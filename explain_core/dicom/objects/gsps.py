@@ -48,6 +48,7 @@ def presentation(film: Dataset, marked: Sequence[Marked], *, inverse: bool) -> G
         ), **identifiers("gsps"),
     )  # fmt: skip
     _keep_tables(made, film)
+    _keep_proportions(made, film)
     return made
 
 
@@ -57,6 +58,16 @@ def _keep_tables(made: GrayscaleSoftcopyPresentationState, film: Dataset) -> Non
         made.SoftcopyVOILUTSequence[0].VOILUTSequence = film.VOILUTSequence
     if film.get("ModalityLUTSequence"):
         made.ModalityLUTSequence = film.ModalityLUTSequence
+
+
+def _keep_proportions(made: GrayscaleSoftcopyPresentationState, film: Dataset) -> None:
+    """Pixels as high and as wide as the film's: highdicom tells square ones of every film (PS3.3 C.10.4)."""
+    area = made.DisplayedAreaSelectionSequence[0]
+    if spacing := film.get("PixelSpacing") or film.get("ImagerPixelSpacing"):
+        del area.PresentationPixelAspectRatio
+        area.PresentationPixelSpacing = spacing
+    elif ratio := film.get("PixelAspectRatio"):
+        area.PresentationPixelAspectRatio = ratio
 
 
 def _anchor(points: NDArray[np.float64]) -> tuple[float, float]:

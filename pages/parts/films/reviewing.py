@@ -30,12 +30,14 @@ def page() -> None:
     found = every_exam(films)
     held = sum(1 for _ in (films / QUARANTINE).glob("*/*/*.json"))
     if held:
+        films_are = "1 film is" if held == 1 else f"{held} films are"
         st.caption(
-            f"{held} films are in quarantine and not shown: somebody may be named on them (`rhoscope dicom list`)."
+            f"{films_are} in quarantine and not shown, since somebody may be named on such a film: whoever keeps this "
+            "app looks (`rhoscope dicom list`)."
         )
     if not found:
-        st.info("There are no films yet: `rhoscope dicom import DIR` brings them in, without their patients.",
-                icon=":material/info:")  # fmt: skip
+        st.info("There are no films yet: whoever keeps this app brings them in, without their patients, by "
+                "`rhoscope dicom import DIR`.", icon=":material/info:")  # fmt: skip
         return
     try:
         show(films, found)
