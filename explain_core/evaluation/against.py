@@ -15,10 +15,11 @@ VALUE = "value"
 
 
 def against(arms: Sequence[Arm], row: str, seed: int = 0) -> list[dict[str, Any]]:
-    """For every other row of the same metric, model and columns, each figure's mean difference (theirs − `row`'s).
+    """For every other row of the same metric and columns, each figure's mean difference (theirs − `row`'s).
 
-    Over the pictures that have both; with the standard error of the paired differences and the 95 % interval of
-    their bootstrapped mean.  Raises ParamError for a row that is not there.
+    Rows of one model, or where a row is a model itself, of all.  Over the pictures that have both; with the standard
+    error of the paired differences and the 95 % interval of their bootstrapped mean.  Raises ParamError for a row that
+    is not there, or has no other beside it.
     """
     chosen = [arm for arm in arms if arm["row"] == row]
     if not chosen:
@@ -34,17 +35,19 @@ def against(arms: Sequence[Arm], row: str, seed: int = 0) -> list[dict[str, Any]
                     "against": row,
                     "column": next(iter(own["columns"])),
                     "metric": own["metric"],
-                    "model": own["model"],
+                    "model": other["model"],
                     **line,
                 }
                 for line in _differences(_figures(own), _figures(other), seed)
             ]
+    if not found:
+        raise ParamError(f"No other row has the metric and the model of {row!r}: there is nothing to set against it.")
     return found
 
 
 def _kind(arm: Arm) -> tuple[str, str, tuple[str, ...]]:
     """What arms must share to be compared: a metric at another scale of the pictures has columns of its own."""
-    return arm["metric"], arm["model"], tuple(arm["columns"])
+    return arm["metric"], "" if arm["row"] == arm["model"] else arm["model"], tuple(arm["columns"])
 
 
 def _figures(arm: Arm) -> dict[str, dict[str, float]]:

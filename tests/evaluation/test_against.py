@@ -33,6 +33,17 @@ def test_pictures_are_paired_and_missing_ones_left_out() -> None:
     assert (area["figure"], area["difference"], area["standard error"]) == ("l0", 0.25, 0.0)
 
 
+def test_rows_that_are_models_are_compared() -> None:
+    arms = [arm("one", {"a": 0.1, "b": 0.2}, "one"), arm("two", {"a": 0.3, "b": 0.6}, "two"), arm("ours", {"a": 1.0})]
+    (line,) = against(arms, "one")
+    assert (line["row"], line["difference"]) == ("two", pytest.approx(0.3))
+
+
+def test_a_row_alone() -> None:
+    with pytest.raises(ParamError, match="nothing to set against it"):
+        against([arm("ours", {"a": 1.0, "b": 2.0}), arm("theirs", {"a": 1.0, "b": 2.0}, "another")], "ours")
+
+
 def test_a_row_that_is_not_there() -> None:
     with pytest.raises(ParamError, match=r"No row 'our'.*did you mean 'ours'"):
         against([arm("ours", {"a": 1.0})], "our")
