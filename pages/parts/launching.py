@@ -19,29 +19,31 @@ SAFE = re.compile(r"[\w.\-]{1,80}")
 
 
 def start() -> None:
-    """The form of a new evaluation."""
+    """The form of a new evaluation; what somebody has typed stays when they turn to another metric."""
     kinds = {**{name: f"{row.title} (protocol)" for name, row in PROTOCOLS.items()},
              **{name: f"{row.title} (metric)" for name, row in METRICS.items()}}  # fmt: skip
     asked = str(st.selectbox("What to run", list(kinds), format_func=kinds.__getitem__, key="bench-what"))
     explain(asked)
     with st.form("bench-start", border=True):
         left, right = st.columns(2)
-        data = left.text_input("Data", value=_data(asked), help="Such as voc:DIR or phantom:40,0.")
-        models = right.text_input("Models", value="demo", help="Model specs, separated by spaces.")
+        data = left.text_input("Data", value="phantom:40,0", key="bench-data", help="Such as voc:DIR or phantom:40,0.")
+        models = right.text_input("Models", value="demo", key="bench-models", help="Specs, separated by spaces.")
         named = st.multiselect(
             "Methods",
             list(METHODS),
             default=_methods(asked),
             format_func=lambda name: METHODS[name].title,
             disabled=asked in METRICS and METRICS[asked].of == "model",
+            key=f"bench-methods-{asked}",
         )
         first, second, third = st.columns(3)
-        n = first.number_input("Pictures", min_value=1, value=_pictures(asked), step=1)
-        seed = second.number_input("Seed", min_value=0, value=0, step=1)
-        name = third.text_input("Name of the result", value=asked)
+        n = first.number_input("Pictures", min_value=1, value=40, step=1, key="bench-n")
+        seed = second.number_input("Seed", min_value=0, value=0, step=1, key="bench-seed")
+        name = third.text_input("Name of the result", value=asked, key=f"bench-name-{asked}")
         settings = st.text_input(
-            "Settings", placeholder="rise.samples=1000", help="NAME.KNOB=VALUE, separated by spaces."
-        )
+            "Settings", placeholder="rise.samples=1000", help="NAME.KNOB=VALUE, separated by spaces.",
+            key="bench-settings",
+        )  # fmt: skip
         if st.form_submit_button("Start", type="primary", icon=":material/play_arrow:"):
             launch(asked, name, data, models.split(), named, settings.split(), int(n), int(seed))
 
@@ -51,7 +53,8 @@ def explain(asked: str) -> None:
     if asked in PROTOCOLS:
         protocol = PROTOCOLS[asked]
         st.markdown(f"**{protocol.title}.** {protocol.summary}")
-        st.caption(f"Published with: {protocol.setting} {protocol.citation}")
+        published = f"Published with: {protocol.setting} {protocol.citation}"
+        st.caption(f"Data such as `{protocol.data}`, {protocol.n} pictures.  {published}")
     else:
         metric = METRICS[asked]
         better = "" if metric.better == "neither" else f" {metric.better.capitalize()} is better."
@@ -59,18 +62,10 @@ def explain(asked: str) -> None:
         st.caption(metric.citation)
 
 
-def _data(asked: str) -> str:
-    return "phantom:40,0" if asked in METRICS or PROTOCOLS[asked].data.startswith("phantom") else PROTOCOLS[asked].data
-
-
 def _methods(asked: str) -> list[str]:
     if asked in PROTOCOLS:
         return [name for name in PROTOCOLS[asked].methods if name in METHODS]
     return ["gradcam"] if METRICS[asked].of == "method" else []
-
-
-def _pictures(asked: str) -> int:
-    return 40 if asked in METRICS else PROTOCOLS[asked].n
 
 
 def launch(

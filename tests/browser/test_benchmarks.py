@@ -60,9 +60,12 @@ def test_every_number_can_be_taken_away(look: Look) -> None:
 def test_an_evaluation_is_started_watched_and_shown(look: Look) -> None:
     page = look("benchmarks")
     page.get_by_role("tab", name="Start").click()
+    data = page.get_by_role("textbox", name="Data")
+    data.fill("phantom:40,1")
     page.get_by_role("combobox", name="What to run").fill("Deletion")
     page.get_by_role("option", name="Deletion (metric)").click()
-    page.get_by_role("textbox", name="Data").fill("phantom:40,1")
+    expect(page.get_by_role("textbox", name="Name of the result")).to_have_value("deletion")
+    expect(data).to_have_value("phantom:40,1")  # what was typed stays
     page.get_by_role("textbox", name="Name of the result").fill("started-here")
     page.get_by_role("button", name="Start", exact=True).click()
     page.get_by_role("tab", name="Results").click()
