@@ -193,7 +193,7 @@ def test_a_whole_study(tmp_path: Path) -> None:
     served, database = built(tmp_path, f"phantom:{CASES},5", "")
     with database.read() as session:
         asked = select(PersonRow.name, ReaderRow.order).join(ReaderRow, ReaderRow.person_id == PersonRow.id)
-        orders = dict(session.execute(asked).tuples().all())
+        orders = {row.name: row.order for row in session.execute(asked)}
     cases = {case.name: (number, case.truth["label"]) for number, case in
              enumerate(read_study(tmp_path / "build" / "bundle").cases)}  # fmt: skip
     wanted: dict[tuple[str, str, str], list[tuple[int, float]]] = {}
