@@ -178,6 +178,7 @@ def read_all(served: Served, reader: str, todo: list[tuple[str, str, int, int]])
             words = "unaided, before" if step == UNAIDED else "final, with"
             expect(page.get_by_text(words)).to_be_visible(timeout=PATIENCE * 1000)
             expect(page.get_by_text(f"Case {position} of")).to_be_visible(timeout=PATIENCE * 1000)
+            at_rest(page)  # what stands below may be the step before, until the page is drawn to its end
             read(page, step, letters, score)
             print(f"{reader} {number + 1} of {len(todo)}", flush=True)
         expect(page.get_by_text("Every case is read.")).to_be_visible(timeout=PATIENCE * 1000)

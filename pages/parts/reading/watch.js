@@ -7,7 +7,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".watch");
   root.send = (what) => setTriggerValue("act", { what, token: data.token, ...take(root), at: Date.now() });
   const place = `rhoscope-read-${data.token}`;
-  if (root.place !== place) Object.assign(root, { place, sums: stored(place), acted: performance.now(), told: performance.now() });
+  const now = performance.now();
+  if (root.place !== place) Object.assign(root, { place, sums: stored(place), acted: now, told: now, counted: now });
   root.data = data;
   root.querySelector(".watch-sign").textContent = data.sign;
   root.querySelector(".watch-sign").hidden = !data.sign;
@@ -27,8 +28,19 @@ const stored = (place) => {
   }
 };
 
+// Adds what has gone by since it was counted last; says whether the step was left alone.
+function count(root) {
+  const now = performance.now();
+  const alone = now - root.acted > 1000 * root.data.idle_s;
+  if (document.hidden) root.sums.hidden += now - root.counted;
+  else if (!alone && !root.querySelector(".watch-cover").open) root.sums.active += now - root.counted;
+  root.counted = now;
+  return alone;
+}
+
 // What has not been told yet, told once.
 function take(root) {
+  count(root);
   const told = { active_ms: Math.round(root.sums.active), hidden_ms: Math.round(root.sums.hidden) };
   root.sums = { active: 0, hidden: 0 };
   sessionStorage.setItem(root.place, JSON.stringify(root.sums));
@@ -38,7 +50,7 @@ function take(root) {
 
 function begin(root) {
   const cover = root.querySelector(".watch-cover");
-  let before = performance.now();
+  root.counted = performance.now();
   root.heard = (event) => event.isTrusted && !cover.open && (root.acted = performance.now());
   SIGNS.forEach((sign) => window.addEventListener(sign, root.heard, { capture: true, passive: true }));
   root.querySelector(".watch-sign").onclick = () => root.send("sign");
@@ -49,17 +61,12 @@ function begin(root) {
   };
   cover.oncancel = (event) => event.preventDefault();
   root.timer = setInterval(() => {
-    const now = performance.now();
-    const idle_ms = 1000 * root.data.idle_s;
-    const alone = now - root.acted > idle_ms;
-    if (document.hidden) root.sums.hidden += now - before;
-    else if (!alone && !cover.open) root.sums.active += now - before;
-    before = now;
+    const alone = count(root);
     sessionStorage.setItem(root.place, JSON.stringify(root.sums));
     root.querySelector(".watch-time").textContent = root.data.sign ? clock(root.data.active_ms + root.sums.active) : "";
     if (alone && !cover.open) cover.showModal();
     // The server counts too: whoever looks without answering is not idle.
-    else if (!alone && root.acted > root.told && now - root.told > idle_ms / 3 && atRest()) root.send("here");
+    else if (!alone && root.acted > root.told && root.counted - root.told > 1000 * root.data.idle_s / 3 && atRest()) root.send("here");
   }, STEP_MS);
 }
 
