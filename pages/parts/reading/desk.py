@@ -62,7 +62,7 @@ def _worklist(of: str, name: str) -> None:
         st.info(f"Session {following.session} begins after the washout, on {following.begins:%Y-%m-%d %H:%M} UTC.")
     else:
         st.button(
-            f"Read {_case(following)}, {following.step} step", type="primary", shortcut="Enter", key="read-open",
+            f"Read {_case(following)}, {following.step} step", type="primary", shortcut="G", key="read-open",
             on_click=_open, args=(of, name),
         )  # fmt: skip
     with st.expander("The worklist"):
