@@ -62,4 +62,6 @@ def pictures(
     from explain_core.models.registry import workspace
     from explain_core.reading.pictures import make
 
-    typer.echo(f"csv:{make(folder, films or workspace() / 'films')}")
+    with progress_bar("Pictures") as (show, _):
+        table = make(folder, films or workspace() / "films", on_progress=show)
+    typer.echo(f"csv:{table}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +28,26 @@ NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 WHITE = (1 << 16) - 1
 
 
-def make(folder: Path, films: Path) -> Path:
+def make(folder: Path, films: Path, *, on_progress: Callable[[float], None] = lambda _: None) -> Path:
     """The table, written last; `films` is the workspace's.  The same again writes the same.
 
     Raises InputError for a reads.json that is none, DataError for a film that is gone or another, OutputError.
     """
-    values, _ = read_values(folder / FILE, FORMAT, "the folder that `rhoscope study labels` wrote", _fault)
+    values, _ = read_values(folder / FILE, FORMAT, "the folder that `rhoscope study labels` wrote", fault)
     try:
         roots = {"bundle": Path(values["bundle"]) / FILMS, "workspace": films}
         classes = {number: str(name) for number, name in enumerate(values["classes"])}
         rows = [(row, classes[row["label"]]) for case in values["cases"] for row in case["films"]]
         found = [(_checked(row), label, roots[row["root"]]) for row, label in rows]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-        raise _fault(folder / FILE, "a part of it is missing or of another kind") from None
+        raise fault(folder / FILE, "a part of it is missing or of another kind") from None
     buffer = io.StringIO()
     table = csv.writer(buffer, lineterminator="\n")
     table.writerow(["file", "label", "name", "patient"])
-    for name, label, patient, picture in _pictures(found):
+    for number, (name, label, patient, picture) in enumerate(_pictures(found), 1):
         write(folder / FILMS / f"{name}.png", picture)
         table.writerow([f"{FILMS}/{name}.png", label, name, patient])
+        on_progress(number / len(found))
     write(folder / TABLE, buffer.getvalue().encode())
     return folder / TABLE
 
@@ -72,5 +73,6 @@ def _checked(row: Mapping[str, Any]) -> dict[str, str]:
     return told
 
 
-def _fault(path: Path, why: str) -> InputError:
+def fault(path: Path, why: str) -> InputError:
+    """Of a reads.json that is none."""
     return InputError(f"{path}: {why}; freeze the labels again.")

@@ -15,6 +15,8 @@ from annotations.reading.overseeing import Overseer
 from annotations.reading.reads import Reads
 from annotations.reading.studies import CLOSED, DRAFT, OPEN, Plan, Studies, Study
 from annotations.runs import RunStore
+from explain_core.data.sources import load_data
+from explain_core.reading.cases import read_cases
 from pages.parts import runs
 from tests.annotations.studies import ARMS, answers, case, film_of, write_study
 from tests.pages.acting import press, view
@@ -197,6 +199,45 @@ def test_the_figures_are_those_of_the_analysis(page: AppTest, database: Database
     assert "since these were worked out" not in texts(page)
     press(page, "Close")
     assert "since these were worked out" in texts(page)
+
+
+def test_reads_become_a_data_set(page: AppTest, database: Database, home: Path) -> None:
+    folder = home / "runs/first.study/bundle"
+    cases = read_cases("phantom:4,5", "phantom:1,6", folder, folder / "films", {})
+    told = [
+        {"name": one.name, "practice": one.practice, "films": [film.told() for film in one.films],
+         "truth": dict(one.truth), "output": {}}
+        for one in cases
+    ]  # fmt: skip
+    bundle = read_study(write_study(folder, told, [{"name": "alone", "methods": [], "output": False}]))
+    Studies(database).create("s", bundle, by="ada", plan=Plan(washout_s=0), readers=("bob", "cyd"))
+    Studies(database).set_state("s", OPEN, by="ada")
+    reads = Reads(database)
+    positive = {one.films[0].record.film for one in cases[1:3]}
+    for reader in ("bob", "cyd"):
+        while (task := reads.task("s", reader)) is not None:
+            given = answers(task.step, task.form.letters, score=90 if task.films[0]["film"] in positive else 10)
+            kept = reads.save(task.token, given, revision=0, key=f"{task.token} s")
+            reads.lock(task.token, revision=kept.revision, key=f"{task.token} l")
+    view(page, "studies", "campaigns")
+    page.text_input(key="reads-name").set_value("../set").run()
+    assert page.button(key="reads-freeze").disabled
+    page.number_input(key="reads-threshold").set_value(50).run()
+    press(page, "Freeze, and make pictures")
+    assert "letters, digits" in page.error[0].value
+    page.text_input(key="reads-name").set_value("set").run()
+    press(page, "Freeze, and make pictures")
+    assert not page.error
+    data = load_data(page.code[0].value)
+    assert page.code[0].value == f"csv:{home / 'runs/set.labels/labels.csv'}"
+    assert sorted(str(item.label) for item in data) == ["lesion"] * 2 + ["normal"] * 2
+    press(page, "Freeze, and make pictures")
+    assert "is there already, and is never changed" in page.error[0].value
+    (home / "runs/set.labels/labels.csv").unlink()
+    page.run()
+    press(page, "Make its pictures")
+    page.run()
+    assert page.code[0].value == f"csv:{home / 'runs/set.labels/labels.csv'}"
 
 
 def test_an_organiser_who_reads_is_blind_until_it_is_closed(page: AppTest, database: Database, home: Path) -> None:

@@ -18,7 +18,7 @@ from annotations.reading.studies import Study
 from explain_core.errors import RhoscopeError
 from pages.parts.figures import QUIET
 from pages.parts.store import database
-from pages.parts.studies import figures
+from pages.parts.studies import figures, training_set
 
 TITLES = {
     "readings": "Reads", "findings": "Findings", "explanations": "Explanations shown", "regions": "Regions drawn"
@@ -40,6 +40,7 @@ def show(overseer: Overseer, study: Study, by: str) -> None:
                 f"{TITLES[table]} (CSV)", partial(overseer.table, study.name, table), f"{study.name}-{table}.csv",
                 "text/csv", key=f"study-{table}", on_click="ignore", icon=":material/download:",
             )  # fmt: skip
+    training_set.show(study, by)
     _figures(overseer, study, by)
 
 
