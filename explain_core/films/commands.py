@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from explain_core.errors import ParamError
-from explain_core.films.spacing import spacing_text
 from explain_core.terminal import check_writable, progress_bar
 
 if TYPE_CHECKING:
@@ -170,6 +169,8 @@ def _report(done: Imported) -> Iterable[str]:
 
 
 def _lines(facts: Facts) -> Iterator[str]:
+    from explain_core.films.spacing import spacing_text
+
     yield f"{facts.photometric}, {facts.modality or 'no modality'}, for {facts.intent}"
     yield f"laterality {facts.laterality or 'not told'}, view {facts.view or 'not told'}" + "".join(
         f", {word}" for word in facts.modifiers

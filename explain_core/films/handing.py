@@ -10,7 +10,6 @@ import typer
 from explain_core.errors import InputError
 from explain_core.films import commands
 from explain_core.films.commands import Name
-from explain_core.films.exporting import OBJECTS, Given, export_object, film_map, unit_map
 
 shell = commands.shell
 
@@ -22,7 +21,7 @@ Regions = Annotated[Path | None, typer.Option(metavar="FILE", help="Regions as J
 def export(
     film: Name,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where it goes.")],
-    kind: Annotated[str, typer.Option(metavar="|".join(OBJECTS), help="The kind of object.")],
+    kind: Annotated[str, typer.Option(metavar="seg|saliency|gsps|sr", help="The kind of object.")],
     regions: Regions = None,
     map_: Annotated[Path | None, typer.Option("--map", metavar="FILE", help="A map on the film's grid.")] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="What the map is.")] = "saliency",
@@ -35,6 +34,7 @@ def export(
     """Write regions or a map of a film as DICOM SEG, presentation state or structured report."""
     from explain_core.data.marked import read_marked
     from explain_core.dicom.objects.sr import Observer
+    from explain_core.films.exporting import OBJECTS, Given, export_object, film_map, unit_map
     from explain_core.films.record import find
 
     needs = OBJECTS[kind].needs if kind in OBJECTS else ""
@@ -68,6 +68,7 @@ def report(
     """Write a case as one HTML file: films, regions, explanations, how they overlap, where they come from."""
     from explain_core.data.marked import read_marked
     from explain_core.export import write
+    from explain_core.films.exporting import film_map
     from explain_core.films.record import find
     from explain_core.films.report import Shown, case_report
 

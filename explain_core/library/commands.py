@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from explain_core.data import manifest
 from explain_core.errors import DataError, InputError, ParamError
-from explain_core.library import shown
-from explain_core.library.rows import keep_in_step
 from explain_core.terminal import progress_bar
+
+if TYPE_CHECKING:
+    from explain_core.library.rows import Step
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits and dashes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -24,15 +24,19 @@ shell = typer.Typer(name="library", help="Registered models, and data sets as th
 @shell.command()
 def models(context: typer.Context, as_json: AsJson = False) -> None:
     """List registered models."""
+    from explain_core.library import shown
+
     rows, faults = shown.models()
-    _tell(rows, [*faults, *_missing(keep_in_step(context.obj()).missing_models)], as_json)
+    _tell(rows, [*faults, *_missing(_kept_in_step(context).missing_models)], as_json)
 
 
 @shell.command()
 def data(context: typer.Context, as_json: AsJson = False) -> None:
     """List the manifests of data sets."""
+    from explain_core.library import shown
+
     rows, faults = shown.datasets()
-    _tell(rows, [*faults, *_missing(keep_in_step(context.obj()).missing_data)], as_json)
+    _tell(rows, [*faults, *_missing(_kept_in_step(context).missing_data)], as_json)
 
 
 @shell.command()
@@ -45,7 +49,7 @@ def register(
     from explain_core.models import registry
 
     version = registry.register(folder, name)
-    keep_in_step(context.obj())
+    _kept_in_step(context)
     typer.echo(f"registry/{name}@{version}")
 
 
@@ -85,7 +89,7 @@ def import_(
         greys,
     )
     version = import_file(file, name, told, next_version=next_version)
-    keep_in_step(context.obj())
+    _kept_in_step(context)
     typer.echo(f"registry/{name}@{version}")
 
 
@@ -97,9 +101,11 @@ def make(
     pictures: Annotated[bool, typer.Option("--pictures", help="Decode every picture and keep its SHA-256.")] = False,
 ) -> None:
     """Keep a data set as it is now."""
+    from explain_core.data import manifest
+
     with progress_bar(spec) as (show, _):
         made, new = manifest.make_manifest(name, spec, pictures=pictures, on_progress=show)
-    keep_in_step(context.obj())
+    _kept_in_step(context)
     typer.echo(f"manifest:{name}@{made.version}  {made.n} items, " + ("new" if new else "there already"))
 
 
@@ -108,6 +114,8 @@ def verify(
     asked: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="A manifest; without a version, its newest.")],
 ) -> None:
     """Read a data set again and say what has changed since its manifest was made."""
+    from explain_core.data import manifest
+
     name, _, version = asked.partition("@")
     known = manifest.find(name, version or None)
     with progress_bar(known.spec) as (show, _):
@@ -126,6 +134,12 @@ def _pairs(settings: Iterable[str]) -> dict[str, str]:
             raise ParamError(f"--set {text}: the form is KNOB=VALUE.")
         found[knob] = value
     return found
+
+
+def _kept_in_step(context: typer.Context) -> Step:
+    from explain_core.library.rows import keep_in_step
+
+    return keep_in_step(context.obj())
 
 
 def _missing(names: Iterable[str]) -> list[str]:

@@ -8,17 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from explain_core.errors import OutputError
-from explain_core.models import registry
-from explain_core.models.promotions import Promotion
-from explain_core.records import Run
-from explain_core.retraining.manifest import FILE, read_manifest
-from explain_core.retraining.plan import plan_of
 from explain_core.terminal import Device, DeviceOption, check_writable, one_line, progress_bar
+
+if TYPE_CHECKING:
+    from explain_core.models.promotions import Promotion
+    from explain_core.records import Run
 
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who does this.")]
 Why = Annotated[str, typer.Option(help="Why, in a sentence.")]
@@ -48,6 +47,8 @@ def retrain(
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Retrain from a manifest alone, and prove whether it helped; the same again goes on where it was."""
+    from explain_core.retraining.manifest import FILE, read_manifest
+
     read_manifest(manifest)
     check_writable(out)
     from explain_core.retraining.long import retrain
@@ -104,6 +105,9 @@ def of_campaign(
     as_json: AsJson = False,
 ) -> None:
     """Freeze what people said into a manifest, and put a retraining into the table of runs."""
+    from explain_core.retraining.manifest import FILE
+    from explain_core.retraining.plan import plan_of
+
     store: Store = context.obj(db)
     plan = plan_of(store.model_of(campaign), test, recipe, settings or ())
     run = store.start(campaign, plan, rule=rule, by=by, out=out)
@@ -121,6 +125,8 @@ def promote(
     db: Db = None,
 ) -> None:
     """Make a retrained network the current version of a registered model."""
+    from explain_core.models import registry
+
     _decided(context.obj(db), name, by, why, lambda: registry.promote(network, name, by=by, why=why))
 
 
@@ -133,6 +139,8 @@ def roll_back(
     db: Db = None,
 ) -> None:
     """Undo the last promotion of a registered model."""
+    from explain_core.models import registry
+
     _decided(context.obj(db), name, by, why, lambda: registry.roll_back(name, by=by, why=why))
 
 
