@@ -2,7 +2,7 @@
 
     python docs/results/six_networks.py FOLDER
 
-FOLDER holds what `rhoscope evaluate` wrote: nm-vii.json, ae-ara.json and sparse-table-2.json.  Intervals are
+FOLDER holds what `rhoscope evaluate` wrote: six-nm-vii.json, six-ae-ara.json and six-sparse-table-2.json.  Intervals are
 percentile bootstraps of 2,000 draws of pictures, the same draws for every network.
 """
 
@@ -27,7 +27,7 @@ NAIVE = 0.1
 
 def arms(folder: Path) -> Iterator[dict[str, Any]]:
     for name in ("nm-vii", "ae-ara", "sparse-table-2"):
-        yield from json.loads((folder / f"{name}.json").read_text("utf-8"))["results"]
+        yield from json.loads((folder / f"six-{name}.json").read_text("utf-8"))["results"]
 
 
 def drawn(values: Values, figure: Callable[[Values], Values]) -> Values:
@@ -55,7 +55,8 @@ def main(folder: Path) -> None:
         print(f"\n| {metric} | figure (95 %) | less standard's | over standard's |\n| --- | --- | --- | --- |")
         own = rows[STANDARD]
         for model, values in rows.items():
-            print(f"| {model} | {told(values)} | {told(values - own)} | {told(values / own)} |")
+            ratio = told(values / own) if own.all() else "–"
+            print(f"| {model} | {told(values)} | {told(values - own)} | {ratio} |")
 
 
 if __name__ == "__main__":
