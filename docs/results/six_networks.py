@@ -2,8 +2,8 @@
 
     python docs/results/six_networks.py FOLDER
 
-FOLDER holds what `rhoscope evaluate` wrote: six-nm-vii.json, six-ae-ara.json and six-sparse-table-2.json.  Intervals are
-percentile bootstraps of 2,000 draws of pictures, the same draws for every network.
+FOLDER holds what `rhoscope evaluate` wrote: six-nm-vii.json, six-ae-ara.json and six-sparse-table-2.json.  Intervals
+are percentile bootstraps of 2,000 draws of pictures, the same draws for every network.
 """
 
 from __future__ import annotations
