@@ -5,7 +5,7 @@ A freeze writes manifest.json, which nothing changes any more, and notes its SHA
     {"format": 1, "campaign": "lesions", "question": "unchanged", "bundle": {"folder": "…", "sha256": "…"},
      "spec": {…}, "cut_off": "2026-…", "head": "…", "rule": "majority", "accept": "unchanged",
      "labels": [{"item": "0001", "answer": "unchanged", "decided": false, "keys": ["…"]}, …],
-     "plan": {…}, "by": "ada", "created": "2026-…", "rhoscope": "0.1.0"}
+     "raters": {"people": 3, "simulated": 0}, "plan": {…}, "by": "ada", "created": "2026-…", "rhoscope": "0.1.0"}
 
 `head` is where the log stood, so what was frozen can be told apart from what came later; `keys` name the labels.
 """
@@ -33,9 +33,10 @@ from annotations.people import allowed
 from annotations.questions import Question, get_question
 from annotations.runs import RunStore, now
 from annotations.settling import Settled, settle_in
-from annotations.tables import AuditHeadRow, CampaignRow, ItemRow, LabelRow, RetrainingRow
+from annotations.tables import AuditHeadRow, CampaignRow, ItemRow, LabelRow, PersonRow, RetrainingRow
 from annotations.workspace import runs_folder
 from explain_core import __version__
+from explain_core.campaign.params import SIMULATED
 from explain_core.errors import InputError
 from explain_core.records import Run
 
@@ -175,9 +176,17 @@ def _manifest(
         "format": FORMAT, "campaign": row.name, "question": row.question,
         "bundle": {"folder": row.bundle, "sha256": row.bundle_sha256}, "spec": row.spec,
         "cut_off": moment.isoformat(), "head": session.get_one(AuditHeadRow, 1).hash, "rule": rule,
-        "accept": question.accepted, "labels": [_told(one) for one in answers], "plan": dict(plan), "by": by,
-        "created": moment.isoformat(), "rhoscope": __version__,
+        "accept": question.accepted, "labels": [_told(one) for one in answers], "raters": _raters(session, row),
+        "plan": dict(plan), "by": by, "created": moment.isoformat(), "rhoscope": __version__,
     }  # fmt: skip
+
+
+def _raters(session: Session, row: CampaignRow) -> dict[str, int]:
+    """How many people have answered, and how many that are none (`rhoscope simulated-rater`)."""
+    of = select(LabelRow.person_id).join(ItemRow).where(ItemRow.campaign_id == row.id)
+    names = session.scalars(select(PersonRow.name).where(PersonRow.id.in_(of))).all()
+    simulated = sum(name.startswith(f"{SIMULATED} ") for name in names)
+    return {"people": len(names) - simulated, "simulated": simulated}
 
 
 def _told(one: Settled) -> dict[str, Any]:

@@ -20,14 +20,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from explain_core.campaign.bundle import EXAMPLES, FILE
-from explain_core.campaign.params import UNCHANGED
+from explain_core.campaign.params import SIMULATED, UNCHANGED
 from explain_core.engine.library import Held
 from explain_core.engine.predictions import predict
 from explain_core.errors import DataError, TargetError
 from explain_core.records import Floats
 
 ANSWERS = ("unchanged", "unsure", "changed")
-PREFIX = "simulated"
 AT_ONCE = 256
 
 
@@ -71,7 +70,7 @@ def as_table(found: Mapping[str, str], name: str) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["item", "rater", "answer"])
-    writer.writerows([item, f"{PREFIX} {name}", answer] for item, answer in found.items())
+    writer.writerows([item, f"{SIMULATED} {name}", answer] for item, answer in found.items())
     return buffer.getvalue()
 
 

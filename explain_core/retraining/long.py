@@ -110,7 +110,7 @@ def _proved(frozen: Manifest, networks: Mapping[str, Sequence[Path]], out: Path,
     arms = {(arm["model"], arm["metric"]): arm for arm in values["results"]}
     naive = arms[frozen.model, "attack-ara"]["numbers"]["naive"]
     readings = {name: _readings(arms, some) for name, some in specs.items()}
-    return prove(readings, OWN, naive, len(frozen.chosen), params.seed)
+    return prove(readings, OWN, naive, len(frozen.chosen), params.seed, frozen.raters)
 
 
 def _readings(arms: Mapping[tuple[str, str], Mapping[str, Any]], specs: Sequence[str]) -> Readings:

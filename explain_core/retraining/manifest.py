@@ -2,7 +2,7 @@
 
     {"format": 1, "campaign": "…", "bundle": {"folder": "…", "sha256": "…"}, "accept": "unchanged",
      "spec": {"model": "…", "model_sha256": "…", "data": "…", …}, "cut_off": "…", "rule": "majority",
-     "labels": [{"item": "0001", "answer": "unchanged", …}, …],
+     "labels": [{"item": "0001", "answer": "unchanged", …}, …], "raters": {"people": 3, "simulated": 0},
      "plan": {"recipe": "TOML", "settings": ["PART.FIELD=VALUE", …], "test": "SPEC", "params": {…}}, …}
 
 `annotations/retraining.py` writes it.  Nothing in it is believed unseen: it may come from another machine.
@@ -23,7 +23,9 @@ FILE, FORMAT = "manifest.json", 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """`chosen` are the items whose settled answer is the accepted one; `model`, `data`, `test` are specs."""
+    """`chosen` are the items whose settled answer is the accepted one; `model`, `data`, `test` are specs; `raters` says
+    whether people answered, or networks in their place.
+    """
 
     sha256: str
     campaign: str
@@ -37,6 +39,7 @@ class Manifest:
     recipe: str
     settings: tuple[str, ...]
     params: RetrainParams
+    raters: str
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -59,9 +62,17 @@ def read_manifest(path: Path) -> Manifest:
             recipe=_of(plan, "recipe", str),
             settings=tuple(str(one) for one in _of(plan, "settings", list)),
             params=RetrainParams.build(_of(plan, "params", dict)),
+            raters=_raters(values.get("raters")),
         )
     except (KeyError, TypeError, ParamError) as error:
         raise _fault(path, f"{error}") from None
+
+
+def _raters(counts: Any) -> str:
+    if counts is None:  # frozen before they were counted
+        return "raters of an unknown kind"
+    kinds = {"people": "people", "simulated": "simulated raters"}
+    return " and ".join(words for kind, words in kinds.items() if _of(counts, kind, int)) or "a named person"
 
 
 def _of(values: Any, name: str, kind: type) -> Any:

@@ -63,11 +63,14 @@ class Proof:
     images: int
     seeds: int
     examples: int
+    raters: str = "people"
+    """Who called them so."""
 
     def as_dict(self, titles: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Plain values for JSON; `titles` are what the sentence calls the arms."""
         return {
-            "images": self.images, "seeds": self.seeds, "examples": self.examples, "sentence": sentence(self, titles),
+            "images": self.images, "seeds": self.seeds, "examples": self.examples, "raters": self.raters,
+            "sentence": sentence(self, titles),
             "figures": [asdict(one) for one in self.figures],
             "differences": [{**asdict(one), "shown": one.shown} for one in self.differences],
         }  # fmt: skip
@@ -77,7 +80,9 @@ Readings = Mapping[str, Values]
 """By metric, what one arm's networks got: (networks, pictures); 0 or 1 for accuracy, the smallest RMSE for an ARA."""
 
 
-def prove(found: Mapping[str, Readings], own: str, naive: float, examples: int, seed: int = 0) -> Proof:
+def prove(
+    found: Mapping[str, Readings], own: str, naive: float, examples: int, seed: int = 0, raters: str = "people"
+) -> Proof:
     """`found` by arm, the network before under BEFORE; `naive` is the accuracy without looking (metrics/ara.py).
 
     Pictures are in the same order everywhere; raises ValueError where they are not of one number.
@@ -103,7 +108,7 @@ def prove(found: Mapping[str, Readings], own: str, naive: float, examples: int, 
                 low, high = np.quantile(drawn, [0.025, 0.975])
                 detectable = DETECTABLE * float(drawn.std(ddof=1))
                 differences.append(Difference(own, other, metric, value, float(low), float(high), detectable))
-    return Proof(tuple(figures), tuple(differences), draws.images, seeds, examples)
+    return Proof(tuple(figures), tuple(differences), draws.images, seeds, examples, raters)
 
 
 def _accuracy(right: Values) -> Values:
@@ -136,7 +141,7 @@ def sentence(proof: Proof, titles: Mapping[str, str] | None = None) -> str:
     told = [_told(one, titles or {}) for one in proof.differences if one.metric == "btr-ara"]
     examples = _counted(proof.examples, "example")
     return (
-        f"Retrained with {examples} that people called unchanged, the BTR ARA is {own.value:.4f} "
+        f"Retrained with {examples} that {proof.raters} called unchanged, the BTR ARA is {own.value:.4f} "
         f"(mean of {_counted(proof.seeds, 'network')}, {proof.images} test pictures): {_listed(told)}."
     )
 

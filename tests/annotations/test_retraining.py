@@ -138,7 +138,7 @@ def test_a_freeze_holds_all_that_counts(
         "format": 1, "campaign": "cats", "question": "unchanged", "spec": {"model": "demo"}, "rule": "unanimous",
         "bundle": {"folder": str(tmp_path / "bundle"), "sha256": campaign.bundle_sha256}, "head": head,
         "cut_off": "2026-01-01T00:01:00+00:00", "created": "2026-01-01T00:01:00+00:00", "accept": "unchanged",
-        "plan": {"seeds": [0, 1]}, "by": "ada", "rhoscope": __version__,
+        "raters": {"people": 2, "simulated": 0}, "plan": {"seeds": [0, 1]}, "by": "ada", "rhoscope": __version__,
     }  # fmt: skip
     assert content.decode() == json.dumps(json.loads(content), sort_keys=True, indent=1) + "\n"
     (noted,) = retrainings.find()

@@ -96,6 +96,7 @@ def test_intervals_cover() -> None:
 def test_the_sentence_says_what_was_and_was_not_found() -> None:
     text = sentence(prove(arms(0.004), "labelled", NAIVE, 412))
     assert "412 examples that people called unchanged" in text
+    assert "that simulated raters called" in sentence(prove(arms(0.0), "labelled", NAIVE, 9, 0, "simulated raters"))
     assert "mean of 3 networks, 120 test pictures" in text
     assert "above the network before" in text
     assert "0.0072 above the control “regardless”" in text

@@ -95,6 +95,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         "bundle": {"folder": str(bundle), "sha256": hashlib.sha256((bundle / "bundle.json").read_bytes()).hexdigest()},
         "spec": told["spec"],
         "labels": [{"item": name, "answer": ("unchanged", "changed")[place % 2]} for place, name in enumerate(names)],
+        "raters": {"people": 1, "simulated": 1},
         "plan": {"recipe": RECIPE, "settings": ["schedule.epochs=2"], "test": data, "params": PARAMS},
     }  # fmt: skip
     return Made(data, held, bundle, values)
@@ -117,7 +118,7 @@ def test_every_arm_has_its_networks_and_the_proof_compares_them(made: Made, done
     assert (proof["images"], proof["seeds"], proof["examples"]) == (9, 2, 3)
     assert {one["arm"] for one in proof["figures"]} == {"current", *ARMS}
     assert {one["against"] for one in proof["differences"]} == {"current", "regardless", "small"}
-    assert "3 examples that people called unchanged" in proof["sentence"]
+    assert "3 examples that people and simulated raters called unchanged" in proof["sentence"]
     measured = json.loads((done / "measured.json").read_text())
     own = [arm for arm in measured["results"] if arm["metric"] == "btr-ara" and "labelled" in arm["model"]]
     figure = next(one for one in proof["figures"] if (one["arm"], one["metric"]) == ("labelled", "btr-ara"))
@@ -225,7 +226,16 @@ def test_what_does_not_fit_is_refused(made: Made, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"accept": 3}, {"labels": "all"}, {"labels": [{"item": 3}]}, {"plan": {}}, {"spec": None}, {"bundle": []}],
+    [
+        {"accept": 3},
+        {"labels": "all"},
+        {"labels": [{"item": 3}]},
+        {"plan": {}},
+        {"spec": None},
+        {"bundle": []},
+        {"raters": 3},
+        {"raters": {"people": "x"}},
+    ],
 )
 def test_a_manifest_is_not_believed(made: Made, tmp_path: Path, change: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="freeze the retraining again"):
