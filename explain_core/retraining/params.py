@@ -22,4 +22,4 @@ class RetrainParams(Params):
         float, Range(0.0001, 0.2, log=True, unit="RMSE"), "Length of the control's plain adversarial changes."
     ] = 0.01
     test_n: Annotated[int, Range(2, 100_000), "Test pictures of the proof, drawn with the seed."] = 200
-    steps: Annotated[int, Range(10, 2000), "Steps of the search behind the ARA; fewer flatter networks unequally."] = 450
+    steps: Annotated[int, Range(10, 2000), "Steps of the search behind the ARA; fewer mislead."] = 450
