@@ -74,8 +74,8 @@ def ask(engine: subject.Predicts) -> list[Subject]:
     with naming:
         subjects = ask_subjects(engine, chosen)
     with saying:
-        for found in subjects if st.session_state["compare"] == "model" else subjects[:1]:
-            show_predictions(found)
+        for row, found in enumerate(subjects if st.session_state["compare"] == "model" else subjects[:1]):
+            show_predictions(found, row)
     return subjects
 
 
@@ -92,7 +92,7 @@ def ask_subjects(engine: subject.Predicts, chosen: source.Chosen) -> list[Subjec
     return [first, second] if second else [first]
 
 
-def show_predictions(found: Subject) -> None:
+def show_predictions(found: Subject, row: int) -> None:
     best = ranking(found.probabilities)[:5]
     names = [found.card.classes[index] for index in best]
     values = [float(found.probabilities[index]) for index in best]
@@ -101,7 +101,7 @@ def show_predictions(found: Subject) -> None:
     st.plotly_chart(
         figures.predictions(names, values),
         config=figures.QUIET,
-        key=f"predictions-{found.card.spec}",
+        key=f"predictions-{row}",
         alt=f"Most probable classes according to {found.model}: {words}",
     )
 
@@ -218,10 +218,12 @@ def offer_rest(desk: Desk, asked: list[Panel]) -> None:
     if not offered:
         return
 
+    labels = choices.labels(asked)
+
     def name(number: int) -> str:
         panel, count = offered[number], len(rest[number])
         seconds = panel.seconds(count, desk.pace)
-        return f"{panel.label}: {count} values of ρ{'' if seconds is None else ', ' + pace.words(seconds)}"
+        return f"{labels[number]}: {count} values of ρ{'' if seconds is None else ', ' + pace.words(seconds)}"
 
     def begin() -> None:
         desk.release(rest[st.session_state["whole-path"]])
@@ -231,11 +233,11 @@ def offer_rest(desk: Desk, asked: list[Panel]) -> None:
 
 
 def show_curves(desk: Desk, asked: list[Panel], rho: float) -> None:
-    lines = {}
+    lines, labels = {}, choices.labels(asked)
     for panel in asked:
         answers = [answer for job in panel.jobs if (answer := desk.answer(job)) is not None]
         if panel.choice.method.rho != "none" and panel.jobs and panel.choice.bounded:
-            lines[panel.label] = (panel.number, curve(answers, panel.subject.card.kind))
+            lines[labels[panel.number]] = (panel.number, curve(answers, panel.subject.card.kind))
     if not lines:
         return
     st.subheader("How the model's belief depends on ρ", anchor=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -144,6 +145,15 @@ class Panel:
         method, subject = self.choice.method, self.subject
         cost = jobs * method.cost(self.choice.params)
         return pace.seconds(subject.card.sha256, method.name, cost, subject.pixels.shape)
+
+
+def labels(asked: Sequence[Panel]) -> dict[int, str]:
+    """What each panel is called, by number; a method that two columns show is told apart by its column."""
+    times = Counter(panel.label for panel in asked)
+    return {
+        panel.number: panel.label if times[panel.label] == 1 else f"{panel.label}, column {panel.choice.number + 1}"
+        for panel in asked
+    }
 
 
 def panel(choice: Choice, subject: Subject, row: int) -> Panel:

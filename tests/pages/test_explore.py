@@ -25,6 +25,11 @@ def test_four_methods_and_their_whole_paths_are_asked_once(opened: Opened, engin
     assert sorted(asked, key=str) == sorted([("gradcam", None), *path], key=str)
 
 
+def test_a_network_beside_itself(opened: Opened) -> None:
+    app = opened(compare="model", model2="demo")
+    assert not app.exception
+
+
 def test_what_is_seen_first_is_asked_first(opened: Opened, engine: FakeEngine) -> None:
     opened(rho="0.02")
     first = [job for job, priority in zip(engine.jobs, engine.priorities, strict=True) if priority == 0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
+from streamlit.testing.v1 import AppTest
 
 from explain_core.path import RHO_GRID
 from tests.pages.fake_engine import FakeEngine, Opened
@@ -24,6 +27,22 @@ def test_a_long_path_waits_until_it_is_asked_for(opened: Opened, engine: FakeEng
         "Perceptual ball: 11 values of ρ, about 93 s",
         "APE: 11 values of ρ, about 9 min",
     ]
+
+
+def curves(app: AppTest) -> list[str]:
+    """What the lines of the lowest figure are called."""
+    return [line.get("name", "") for line in json.loads(app.get("plotly_chart")[-1].proto.spec)["data"]]
+
+
+def test_one_method_in_two_columns(opened: Opened, engine: FakeEngine) -> None:
+    engine.seconds = 1.0
+    app = opened(method1="ape")
+    assert not app.exception
+    assert app.menu_button(key="whole-path").options == [
+        "APE, column 2: 11 values of ρ, about 9 min",
+        "APE, column 3: 11 values of ρ, about 9 min",
+    ]
+    assert {"APE, column 2", "APE, column 3"} <= set(curves(app))
 
 
 def test_a_long_path_is_solved_where_the_slider_rests(opened: Opened, engine: FakeEngine) -> None:
