@@ -63,7 +63,8 @@ def _keep_tables(made: GrayscaleSoftcopyPresentationState, film: Dataset) -> Non
 def _keep_proportions(made: GrayscaleSoftcopyPresentationState, film: Dataset) -> None:
     """Pixels as high and as wide as the film's: highdicom tells square ones of every film (PS3.3 C.10.4)."""
     area = made.DisplayedAreaSelectionSequence[0]
-    if spacing := film.get("PixelSpacing") or film.get("ImagerPixelSpacing"):
+    spacing = film.get("PixelSpacing") or film.get("ImagerPixelSpacing")
+    if spacing and len(spacing) == 2 and min(spacing) > 0:
         del area.PresentationPixelAspectRatio
         area.PresentationPixelSpacing = spacing
     elif ratio := film.get("PixelAspectRatio"):

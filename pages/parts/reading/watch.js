@@ -15,6 +15,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!root.timer) begin(root);
   return () => {
     clearInterval(root.timer);
+    document.removeEventListener("visibilitychange", root.turned);
     SIGNS.forEach((sign) => window.removeEventListener(sign, root.heard, { capture: true }));
     delete root.timer;
   };
@@ -32,9 +33,9 @@ const stored = (place) => {
 function count(root) {
   const now = performance.now();
   const alone = now - root.acted > 1000 * root.data.idle_s;
-  if (document.hidden) root.sums.hidden += now - root.counted;
+  if (root.hidden) root.sums.hidden += now - root.counted;
   else if (!alone && !root.querySelector(".watch-cover").open) root.sums.active += now - root.counted;
-  root.counted = now;
+  Object.assign(root, { counted: now, hidden: document.hidden });
   return alone;
 }
 
@@ -50,7 +51,9 @@ function take(root) {
 
 function begin(root) {
   const cover = root.querySelector(".watch-cover");
-  root.counted = performance.now();
+  Object.assign(root, { counted: performance.now(), hidden: document.hidden });
+  root.turned = () => count(root); // timers of a hidden tab may come once a minute
+  document.addEventListener("visibilitychange", root.turned);
   root.heard = (event) => event.isTrusted && !cover.open && (root.acted = performance.now());
   SIGNS.forEach((sign) => window.addEventListener(sign, root.heard, { capture: true, passive: true }));
   root.querySelector(".watch-sign").onclick = () => root.send("sign");
