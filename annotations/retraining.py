@@ -36,9 +36,8 @@ from annotations.settling import Settled, settle_in
 from annotations.tables import AuditHeadRow, CampaignRow, ItemRow, LabelRow, PersonRow, RetrainingRow
 from annotations.workspace import runs_folder
 from explain_core import __version__
-from explain_core.campaign.params import SIMULATED
 from explain_core.errors import InputError
-from explain_core.records import Run
+from explain_core.records import SIMULATED, Run
 
 FILE, FORMAT, LONGEST_WHY = "manifest.json", 1, 500
 KIND = "retrain"

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+SIMULATED = "simulated"
+"""What the name of a rater begins with that is no person."""
 
 
 @dataclass(frozen=True)

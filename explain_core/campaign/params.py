@@ -9,8 +9,6 @@ from explain_core.campaign.strategies import STRATEGIES
 from explain_core.params import Choice, Params, Pattern, Range
 
 UNCHANGED, RIGHT_THING, BETTER = "unchanged", "right-thing", "better"
-SIMULATED = "simulated"
-"""What the name of a rater begins with that is no person."""
 NAME = Pattern(r"[\w.-]+", "a method's name, as `rhoscope methods` lists it")
 
 

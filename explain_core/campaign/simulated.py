@@ -20,11 +20,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from explain_core.campaign.bundle import EXAMPLES, FILE
-from explain_core.campaign.params import SIMULATED, UNCHANGED
+from explain_core.campaign.params import UNCHANGED
 from explain_core.engine.library import Held
 from explain_core.engine.predictions import predict
 from explain_core.errors import DataError, TargetError
-from explain_core.records import Floats
+from explain_core.records import SIMULATED, Floats
 
 ANSWERS = ("unchanged", "unsure", "changed")
 AT_ONCE = 256
