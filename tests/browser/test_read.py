@@ -24,7 +24,7 @@ from annotations.reading.bundle import read_study
 from annotations.reading.export import export, read_told
 from annotations.reading.reads import Reads
 from annotations.reading.studies import OPEN, Plan, Studies
-from annotations.reading.tables import ReaderRow, ReadingRow
+from annotations.reading.tables import DraftRow, ReaderRow, ReadingRow
 from annotations.tables import PersonRow
 from cli import main
 from explain_core.errors import InputError
@@ -171,6 +171,28 @@ def test_a_study_is_read_by_keys_alone(small: tuple[Page, Database]) -> None:
             enter(page, "Read case 3")
     expect(page.get_by_text("Every case is read.")).to_be_visible()
     assert len(read_told(database, "s").reads) >= 4
+
+
+@pytest.mark.slow
+def test_a_hidden_tab_is_no_time_at_work(small: tuple[Page, Database]) -> None:
+    """Told by the browser's event, which is made here; timers, which browsers let rest in hidden tabs, are stopped."""
+    page, database = small
+    enter(page, "Read practice case 1")
+    page.wait_for_function("document.querySelector('.watch')?.timer")
+    at_rest(page)
+    turn = """(hidden) => { Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+        document.dispatchEvent(new Event("visibilitychange")); return document.querySelector(".watch").sums; }"""
+    page.evaluate("clearInterval(document.querySelector('.watch').timer)")
+    before, since = page.evaluate(turn, True), page.evaluate("performance.now()")
+    page.wait_for_function("(since) => performance.now() - since > 1500", arg=since)
+    after = page.evaluate(turn, False)
+    assert (after["active"], after["hidden"] > 1500) == (before["active"], True)
+    enter(page, "Sign this step")
+    expect(page.get_by_text("Not complete")).to_be_visible()
+    with database.read() as session:
+        (draft,) = session.scalars(select(DraftRow))
+        assert abs(draft.hidden_ms - after["hidden"]) <= 1
+        assert draft.active_ms >= int(after["active"])
 
 
 def tab_to_film(page: Page) -> None:
