@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import streamlit as st
@@ -17,7 +16,6 @@ from pages.parts import knobs, runs
 from pages.parts.store import database
 
 KIND, ENDING = "campaign", ".campaign"
-SAFE = re.compile(r"[\w.\-]{1,80}")
 WIDE = 190
 
 
@@ -38,8 +36,7 @@ def show(name: str) -> None:
 
 
 def _submit(model: str, data: str, title: str, called: str, params: Params) -> None:
-    if not SAFE.fullmatch(called):
-        st.error(f"Name {called!r}: letters, digits, dots and dashes, at most 80.")
+    if runs.misnamed(called):
         return
     spec = {"model": model, "data": data, "beside": [], "params": params.as_dict(), "title": title}
     try:

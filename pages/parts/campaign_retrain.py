@@ -14,7 +14,6 @@ from explain_core.retraining.params import RetrainParams
 from explain_core.retraining.plan import plan_of
 from explain_core.training.recipe import parse_recipe, recipe_names
 from pages.parts import knobs, proof_view, runs
-from pages.parts.campaign_build import SAFE
 from pages.parts.store import database
 
 KIND, ENDING = "retrain", ".retrain"
@@ -86,8 +85,7 @@ def _ask(campaign: Campaign, name: str) -> None:
 
 
 def _start(campaign: Campaign, name: str, called: str, rule: str, recipe: str, test: str, settings: list[str]) -> None:
-    if not SAFE.fullmatch(called):
-        st.error(f"Name {called!r}: letters, digits, dots and dashes, at most 80.")
+    if runs.misnamed(called):
         return
     try:
         plan = plan_of(str(campaign.spec.get("model", "")), test, recipe, settings)

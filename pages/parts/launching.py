@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import streamlit as st
 
 from annotations.workspace import runs_folder
@@ -14,8 +12,6 @@ from explain_core.methods import METHODS
 from explain_core.metrics import METRICS
 from explain_core.protocols import PROTOCOLS
 from pages.parts import runs
-
-SAFE = re.compile(r"[\w.\-]{1,80}")
 
 
 def start() -> None:
@@ -77,8 +73,7 @@ def launch(
     except RhoscopeError as error:
         st.error(str(error))
         return False
-    if not SAFE.fullmatch(name):
-        st.error(f"Name {name!r}: letters, digits, dots and dashes, at most 80.")
+    if runs.misnamed(name):
         return False
     spec = {"name": asked, "data": data, "models": models, "methods": methods, "settings": settings, "rho": None,
             "n": n, "seed": seed}  # fmt: skip

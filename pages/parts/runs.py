@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -17,11 +18,20 @@ from pages.parts.store import database
 
 EVERY_S = 1.0
 SHOWN = 20
+NAME = re.compile(r"[\w.\-]{1,80}")
 
 
 def store() -> RunStore:
     """The table of runs; raises StoreError."""
     return RunStore(database())
+
+
+def misnamed(name: str) -> bool:
+    """Whether no folder of runs may be called so, which is said then."""
+    if NAME.fullmatch(name):
+        return False
+    st.error(f"Name {name!r}: letters, digits, dots and dashes, at most 80.")
+    return True
 
 
 def set_going() -> None:

@@ -13,7 +13,6 @@ from explain_core.training import curves
 from explain_core.training.estimate import Estimate, Found, alike, estimate, look
 from explain_core.training.recipe import Recipe
 from pages.parts import recipe_choice, recipe_form, runs
-from pages.parts.launching import SAFE
 from pages.parts.pace import passes, words
 
 KIND, ENDING = "train", ".train"
@@ -123,8 +122,7 @@ def _time(recipe: Recipe, taken: Estimate) -> str:
 
 
 def _start(name: str, recipe: Recipe, data: str, n: int | None) -> str | None:
-    if not SAFE.fullmatch(name):
-        st.error(f"Name {name!r}: letters, digits, dots and dashes, at most 80.")
+    if runs.misnamed(name):
         return None
     folder = runs_folder() / f"{name}{ENDING}"
     if folder.exists():

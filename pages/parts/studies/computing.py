@@ -15,7 +15,6 @@ from explain_core.reading.asked import KIND, build_spec
 from explain_core.reading.build import MOST_ARMS, TOP, arms_from
 from explain_core.reading.cases import EXAMS, ready_exams, truth_from
 from pages.parts import runs
-from pages.parts.campaign_build import SAFE
 
 ENDING = ".study"
 TRUTH = "truth.csv"
@@ -115,8 +114,7 @@ def _ask_arms() -> list[str]:
 def _submit(called: str, data: str, arms: list[str], truth: bytes | None, asked: Mapping[str, Any]) -> None:
     out = runs_folder() / f"{called}{ENDING}"
     try:
-        if not SAFE.fullmatch(called):
-            st.error(f"Name {called!r}: letters, digits, dots and dashes, at most 80.")
+        if runs.misnamed(called):
             return
         if out.exists():
             st.error(f"There is a build {called!r} already: choose another name.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import streamlit as st
@@ -14,10 +13,10 @@ from annotations.workspace import home, runs_folder
 from explain_core.errors import RhoscopeError
 from explain_core.formats import read_values
 from explain_core.reading import pictures
+from pages.parts import runs
 from pages.parts.store import database
 
 ENDING = ".labels"
-SAFE = re.compile(r"[\w.\-]{1,80}")
 RULES = {"majority": "more than half reach it", "mean": "their mean reaches it"}
 
 
@@ -47,8 +46,7 @@ def _ask(study: Study, by: str) -> None:
     called = first.text_input("Name of the set", key="reads-name", placeholder="letters, digits, dashes").strip()
     if not st.button("Freeze, and make pictures", disabled=not (threshold and called), key="reads-freeze"):
         return
-    if not SAFE.fullmatch(called):
-        st.error(f"Name {called!r}: letters, digits, dots and dashes, at most 80.")
+    if runs.misnamed(called):
         return
     folder = runs_folder() / f"{called}{ENDING}"
     try:
