@@ -220,6 +220,7 @@ def test_headers_as_real_films_have_them(kind: str, header: dict[str, Any], deco
         ({"ImagerPixelSpacing": [0.08, 0.07]}, [0.08, 0.07], None),
         ({"ImagerPixelSpacing": None, "PixelAspectRatio": [3, 2]}, None, [3, 2]),
         ({"ImagerPixelSpacing": None}, None, [1, 1]),
+        ({"ImagerPixelSpacing": [0, 0]}, None, [1, 1]),
     ],
     ids=str,
 )
