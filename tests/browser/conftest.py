@@ -176,6 +176,11 @@ def choose(page: Page, label: str, *names: str) -> None:
     page.keyboard.press("Escape")
 
 
+def at_rest(page: Page) -> None:
+    """Waits until the page is drawn to its end: what it no longer shows stands there until then."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 @pytest.fixture
 def look(chromium: Browser, app: App) -> Iterator[Callable[..., Page]]:
     """Opens the app in a fresh window: `look("?rho=0.02", width=900, scheme="dark")`."""

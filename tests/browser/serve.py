@@ -1,4 +1,4 @@
-"""The app as it is, and beside it a port that tells how many steps its engines have begun.
+"""The app as it is, its start behind it, and beside it a port that tells how many steps its engines have begun.
 
 python serve.py PORT COUNTER_PORT
 """
@@ -9,10 +9,12 @@ import runpy
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
 from pathlib import Path
 
 import explain_core.engine
 from explain_core.engine import Engine
+from pages.parts.starting import NEEDED
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGINES: list[Engine] = []
@@ -37,6 +39,8 @@ class Counter(BaseHTTPRequestHandler):
 
 
 def main(port: str, counter: str) -> None:
+    for name in NEEDED:
+        import_module(name)
     explain_core.engine.Engine = Counted  # type: ignore[misc]
     threading.Thread(target=HTTPServer(("127.0.0.1", int(counter)), Counter).serve_forever, daemon=True).start()
     sys.argv = ["app.py", "--server.port", port, "--server.headless", "true"]

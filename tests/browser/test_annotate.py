@@ -19,8 +19,8 @@ from annotations.database import Database, open_database
 from annotations.export import Label, read_labels
 from annotations.people import People
 from tests.annotations.bundles import item, picture, write_bundle
-from tests.browser.conftest import PATIENCE, Served, check_log
-from tests.browser.test_in_chromium import at_rest, serious
+from tests.browser.conftest import PATIENCE, Served, at_rest, check_log
+from tests.browser.test_in_chromium import serious
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Page]

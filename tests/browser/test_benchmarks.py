@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import choose
+from tests.browser.conftest import at_rest, choose
 from tests.browser.test_in_chromium import serious
 
 pytestmark = pytest.mark.browser
@@ -24,6 +24,7 @@ def chosen(page: Page, *names: str) -> Page:
     choose(page, "Results", *names)
     for name in names:
         expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    at_rest(page)
     return page
 
 
@@ -32,6 +33,7 @@ def test_a_protocol_with_published_marks(look: Look, width: int, scheme: str, tm
     page = look("benchmarks", width=width, scheme=scheme)
     chosen(page, FIRST)
     legend = page.locator(".js-plotly-plot .legend")
+    expect(legend).to_have_count(1)
     expect(legend).to_contain_text("deletion, published")
     expect(page.get_by_text("VGG-19-bn, 5,000 ImageNet validation pictures.")).to_be_visible()
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()

@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import LOOKS, App
+from tests.browser.conftest import LOOKS, App, at_rest
 
 pytestmark = pytest.mark.browser
 Look = Callable[..., Page]
@@ -46,11 +46,6 @@ def solved(page: Page) -> Page:
     expect(page.get_by_text("explanations are solved")).to_be_visible()
     expect(page.locator("img.panel-over[src]")).to_have_count(4)
     return page
-
-
-def at_rest(page: Page) -> None:
-    """Waits until the script has run to its end."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def serious(page: Page) -> list[str]:

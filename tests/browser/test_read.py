@@ -29,7 +29,7 @@ from annotations.tables import PersonRow
 from cli import main
 from explain_core.errors import InputError
 from explain_core.reading import long
-from tests.browser.conftest import CHROMIUM, FLAGS, PATIENCE, Served, check_log
+from tests.browser.conftest import CHROMIUM, FLAGS, PATIENCE, Served, at_rest, check_log
 from tests.browser.test_in_chromium import serious
 
 pytestmark = pytest.mark.browser
@@ -84,10 +84,6 @@ def tab_to(page: Page, words: str) -> None:
         if page.evaluate(script, words):
             return
     pytest.fail(f"the Tab key does not lead to {words!r}")
-
-
-def at_rest(page: Page) -> None:
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 ASKED = """

@@ -20,9 +20,9 @@ from playwright.sync_api import Browser, Page, expect
 from pydicom.pixels import apply_voi
 
 from explain_core.films.record import Record, pixel_hash, records
-from tests.browser.conftest import PATIENCE, Served, check_log
+from tests.browser.conftest import PATIENCE, Served, at_rest, check_log
 from tests.browser.films_study import open_up
-from tests.browser.test_in_chromium import at_rest, serious
+from tests.browser.test_in_chromium import serious
 from tests.browser.test_review import canvas, compare, lies, on_screen, press, seen, stored_at, view_at
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ from explain_core.dicom.film import Film
 from explain_core.dicom.transforms import grey_table
 from explain_core.films.record import records
 from explain_core.shapes import Box, Ellipse, Freehand, shape_of
-from tests.browser.conftest import LOOKS, PATIENCE, Served, check_log
+from tests.browser.conftest import LOOKS, PATIENCE, Served, at_rest, check_log
 from tests.browser.films_study import HIGH, WIDE, open_up, study
-from tests.browser.test_in_chromium import at_rest, serious
+from tests.browser.test_in_chromium import serious
 
 pytestmark = pytest.mark.browser
 Greys = NDArray[np.uint8]
+Regions = dict[str, list[dict[str, Any]]]
 READ = """
 (place, number) => {
   const canvas = document.querySelectorAll(`.films-view[data-place="${place}"] canvas`)[number];
@@ -267,11 +269,16 @@ def test_a_ruler_says_of_which_plane_its_millimetres_are(sit_down: Callable[...,
     )
 
 
-def drawn(page: Page, tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
-    with page.expect_download() as started:
-        page.get_by_role("button", name="Download (JSON)").click()
-    started.value.save_as(tmp_path / "regions.json")
-    return dict(json.loads((tmp_path / "regions.json").read_text()))
+def drawn(page: Page, tmp_path: Path, until: Callable[[Regions], bool] = lambda _: True) -> Regions:
+    """The regions as they are handed out, once they are what is waited for."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        with page.expect_download() as started:
+            page.get_by_role("button", name="Download (JSON)").click()
+        started.value.save_as(tmp_path / "regions.json")
+        found = dict(json.loads((tmp_path / "regions.json").read_text()))
+        if until(found) or time.monotonic() > end:
+            return found
 
 
 def test_regions_are_drawn_pulled_moved_and_deleted(
@@ -303,8 +310,12 @@ def test_regions_are_drawn_pulled_moved_and_deleted(
     page.keyboard.press("ArrowLeft")  # in a film that is turned: to the right in the stored grid
     page.keyboard.press("Shift+ArrowDown")
     expect(page.locator(".films-said")).to_contain_text("Box around")
-    page.wait_for_timeout(500)
-    [pulled] = drawn(page, tmp_path)[names["RMLO"]]
+
+    def moved(regions: Regions) -> bool:
+        box = regions[names["RMLO"]][0]["box"]
+        return bool(box["right"] > 700 and box["bottom"] > 600)
+
+    [pulled] = drawn(page, tmp_path, moved)[names["RMLO"]]
     assert pulled["box"]["right"] > 700
     assert pulled["box"]["left"] > 200
     assert pulled["box"]["bottom"] > 600
@@ -331,8 +342,12 @@ def test_everything_goes_by_keys(sit_down: Callable[..., Page], served: Served, 
     for key in ("ArrowUp", "Shift+ArrowRight", "PageDown"):
         page.keyboard.press(key)
     expect(page.get_by_text("1 regions are drawn")).to_be_visible()
-    page.wait_for_timeout(500)
-    [[one]] = drawn(page, tmp_path).values()
+
+    def turned(regions: Regions) -> bool:
+        [[one]] = regions.values()
+        return bool(one["ellipse"]["angle"] == 5)
+
+    [[one]] = drawn(page, tmp_path, turned).values()
     ellipse = shape_of({"ellipse": one["ellipse"]})
     assert isinstance(ellipse, Ellipse)
     assert ellipse.angle == 5
@@ -350,7 +365,7 @@ def test_everything_goes_by_keys(sit_down: Callable[..., Page], served: Served, 
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_it_is_legible_and_fits(sit_down: Callable[..., Page], scheme: str, width: int) -> None:
     page = sit_down(width=width, scheme=scheme)
-    page.wait_for_timeout(500)
+    at_rest(page)
     if shots := os.environ.get("RHOSCOPE_SCREENSHOTS"):
         page.screenshot(path=Path(shots) / f"review-{scheme}-{width}.png")
     assert serious(page) == []

@@ -15,9 +15,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from explain_core.films.record import save
 from tests.browser import team
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, at_rest
 from tests.browser.team import ADA, BOB, EVE, Site
-from tests.browser.test_in_chromium import at_rest, serious
+from tests.browser.test_in_chromium import serious
 from tests.films.test_pyramid import film
 
 pytestmark = pytest.mark.browser

@@ -15,7 +15,7 @@ from annotations.reading.bundle import read_study
 from annotations.reading.reads import Reads
 from annotations.reading.studies import CLOSED, OPEN, Plan, Studies
 from tests.annotations.studies import ARMS, answers, case, film_of, finding, write_study
-from tests.browser.conftest import LOOKS, PATIENCE, Served, check_log
+from tests.browser.conftest import LOOKS, PATIENCE, Served, at_rest, check_log
 from tests.browser.test_in_chromium import serious
 
 pytestmark = pytest.mark.browser
@@ -81,7 +81,7 @@ def test_it_is_legible_and_fits(chromium: Browser, served: Served, scheme: str, 
 
 
 def fits(page: Page, name: str) -> None:
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    at_rest(page)
     shot(page, name)
     assert serious(page) == []
     script = "document.querySelector('.stMain').scrollWidth - document.querySelector('.stMain').clientWidth"

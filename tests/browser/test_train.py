@@ -17,8 +17,8 @@ from annotations.database import open_database
 from annotations.runs import RunStore
 from explain_core.runs.beside import at_work
 from explain_core.training.recipe import parse_recipe
-from tests.browser.conftest import LOOKS, PATIENCE, Served, check_log, choose
-from tests.browser.test_in_chromium import at_rest, serious
+from tests.browser.conftest import LOOKS, PATIENCE, Served, at_rest, check_log, choose
+from tests.browser.test_in_chromium import serious
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Page]

@@ -14,9 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from explain_core.films.record import records
-from tests.browser.conftest import PATIENCE, Served, check_log
+from tests.browser.conftest import PATIENCE, Served, at_rest, check_log
 from tests.browser.films_study import open_up
-from tests.browser.test_in_chromium import at_rest
 from tests.browser.test_review import seen
 from tests.dicom.making import film, saved
 
