@@ -29,6 +29,9 @@ from explain_core.records import Answer
 Array = Tensor | NDArray[Any]
 Target = int | str
 Rho = float | Literal["none"] | None
+WORTH_PREPARING = 20
+"""Units of work a picture from which on a model is prepared first, which takes about ten.  It goes by the picture, so
+that a picture has the same answer alone and among others."""
 
 
 def explain(
@@ -71,7 +74,7 @@ def explain(
     limit = None if memory is None else memory_from(memory)
     rhos = _rhos(row, rho)
     pictures = [check_pixels(picture) for picture in _pictures(images)]
-    held = _hold(model, device)
+    held = _hold(model, device, ready=row.cost(params) >= WORTH_PREPARING)
     for picture in pictures:
         held.model.check_images(picture.shape)
     jobs = [
@@ -80,7 +83,7 @@ def explain(
         for value in rhos
     ]
     rows = [make_row(held, METHODS, job, picture) for job, picture in jobs]
-    with lend(held.model):
+    with lend(held.for_method(row)):
         return solve(rows, Scheduler(held.device, limit, most_rows=chunk), progress or (lambda _: None))
 
 
@@ -94,14 +97,14 @@ def asking(
     device: str = "auto",
 ) -> Asking:
     """The model opened once, to be asked many times, as metrics do; see `Asking`."""
-    return Asking(_hold(model, device), method, knobs=knobs, rho=rho, seed=seed)
+    return Asking(_hold(model, device, ready=True), method, knobs=knobs, rho=rho, seed=seed)
 
 
-def _hold(model: Classifier | str, device: str) -> Held:
+def _hold(model: Classifier | str, device: str, *, ready: bool) -> Held:
     if isinstance(model, str):
-        return hold(load_model(model), model, choose_device(device), METHODS)
+        return hold(load_model(model), model, choose_device(device), METHODS, ready=ready)
     where = model.mean.device if device == "auto" else choose_device(device)
-    return hold(model, model.spec or type(model.net).__name__, where, METHODS)
+    return hold(model, model.spec or type(model.net).__name__, where, METHODS, ready=ready)
 
 
 def _pictures(images: Array | Sequence[Array]) -> list[Pixels]:

@@ -134,7 +134,7 @@ class Run:
         self.progress = 0.0
         self.room = sys.maxsize
         self.results: list[Answer | RhoscopeError] | None = None
-        self._held, self._method, self._clock = rows[0].held, rows[0].method, clock
+        self._model, self._method, self._clock = rows[0].held.for_method(rows[0].method), rows[0].method, clock
         self._working: Working | None = None
         self._steps = 0
         self._left: dict[int, int] = {}
@@ -176,7 +176,7 @@ class Run:
         live = self.live
         try:
             # A step may be taken in a caller's thread, under whatever gradient mode that is in.
-            with lend(self._held.model), torch.inference_mode(False), torch.enable_grad(), self._within():
+            with lend(self._model), torch.inference_mode(False), torch.enable_grad(), self._within():
                 found = self._advance()
             self._share_time(live, started)
             if found is not None:
@@ -190,7 +190,7 @@ class Run:
             return nullcontext()
         if self._spill is None:
             self._check_room()
-            self._spill = Spill([*self._held.model.parameters(), *self._held.model.buffers()])
+            self._spill = Spill([*self._model.parameters(), *self._model.buffers()])
         return self._spill.keeping(max(0, self.room - self.least))
 
     def _check_room(self) -> None:
@@ -215,7 +215,7 @@ class Run:
         try:
             if self._working is None:
                 question = self._question()
-                model = self._held.model.about(question.images[:1])  # where it matters, all rows are of one picture
+                model = self._model.about(question.images[:1])  # where it matters, all rows are of one picture
                 self._working = self._method.run(model, question, self.rows[0].job.params)
                 step = next(self._working)
             else:
@@ -232,7 +232,7 @@ class Run:
         return None
 
     def _question(self) -> Question:
-        held, jobs = self._held, [row.job for row in self.rows]
+        held, jobs = self.rows[0].held, [row.job for row in self.rows]
         rho = None if jobs[0].rho is None else torch.tensor([job.rho for job in jobs], dtype=held.dtype)
         return Question(
             images=self._images(),
@@ -243,8 +243,8 @@ class Run:
         )
 
     def _images(self) -> Images:
-        pixels = np.stack([row.pixels for row in self.rows])
-        return torch.from_numpy(pixels).to(self._held.device, self._held.dtype)
+        held, pixels = self.rows[0].held, np.stack([row.pixels for row in self.rows])
+        return torch.from_numpy(pixels).to(held.device, held.dtype)
 
     def _leaving(self) -> Drop | None:
         """The rows to drop now; when and which is recorded, as it can move the last bits of the others."""
@@ -277,7 +277,7 @@ class Run:
         drops = tuple((step, keys[i]) for i, step in self._left.items())
         chunk = Chunk(keys, drops, tuple(row.seconds for row in self.rows))
         jobs, pixels = [row.job for row in self.rows], [row.pixels for row in self.rows]
-        return to_answers(self._held.model, found, jobs, pixels, chunk)
+        return to_answers(self._model, found, jobs, pixels, chunk)
 
     def _stop(self, error: BaseException) -> None:
         """Ends the run; only what the error says is kept, as its traceback holds on to the batch's tensors."""

@@ -17,6 +17,7 @@ from explain_core.engine.lending import lend
 from explain_core.errors import ModelError, RhoscopeError, WeightsError
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier, InputSpec, Kind
+from explain_core.models.prepared import prepare
 from explain_core.models.zoo import load_model
 
 
@@ -34,17 +35,22 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Held:
-    """A model on its device.
+    """A model on its device, and the same made ready for many passes, which may be the model itself.
 
     For each value of an input, autograd keeps `density` bytes, of which `widest` belong to the largest tensor.
     """
 
     model: Classifier
+    prepared: Classifier
     card: ModelCard
     density: float
     widest: float
     device: torch.device
     dtype: torch.dtype
+
+    def for_method(self, method: Method) -> Classifier:
+        """The network that the method is given."""
+        return self.prepared if method.prepared else self.model
 
 
 class Library:
@@ -91,8 +97,13 @@ def choose_device(device: str) -> torch.device:
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def hold(model: Classifier, name: str, device: torch.device, methods: Mapping[str, Method]) -> Held:
-    """A model tried out on its device (a copy, where the original lives elsewhere); raises ModelError."""
+def hold(
+    model: Classifier, name: str, device: torch.device, methods: Mapping[str, Method], *, ready: bool = True
+) -> Held:
+    """A model tried out on its device (a copy, where the original lives elsewhere); raises ModelError.
+
+    It is prepared if it is to be `ready` for many passes: that takes as long as some ten of them.
+    """
     weights = [*model.parameters(), *model.buffers()]
     if any(tensor.device.type != device.type for tensor in weights):
         model = copy.deepcopy(model).to(device)
@@ -100,9 +111,10 @@ def hold(model: Classifier, name: str, device: torch.device, methods: Mapping[st
     density, widest = _try_out(model, name, device, dtype)
     with lend(model):
         reasons = {method.name: method.cannot(model) for method in methods.values()}
+        prepared = prepare(model) if ready else model
     cannot = {method: why for method, why in reasons.items() if why}
     card = ModelCard(name, model.sha256(), model.classes, model.kind, model.input, cannot)
-    return Held(model, card, density, widest, device, dtype)
+    return Held(model, prepared, card, density, widest, device, dtype)
 
 
 def _try_out(model: Classifier, name: str, device: torch.device, dtype: torch.dtype) -> tuple[float, float]:

@@ -57,12 +57,12 @@ class Asking:
         row, own = get_method(name), method is None
         params = row.params.build(knobs if knobs is not None else self.knobs if own else {})
         rho = rho_for(row, self.rho if own else None)
-        held = self.held if model is None else hold(model, self.held.card.spec, self.held.device, METHODS)
+        held = self.held if model is None else hold(model, self.held.card.spec, self.held.device, METHODS, ready=False)
         pictures = [check_pixels(picture) for picture in pixels]
         jobs = [
             Job(held.card.spec, held.card.sha256, name, image_key(picture), int(target), params, rho, self.seed)
             for picture, target in zip(pictures, targets, strict=True)
         ]
         rows = [make_row(held, METHODS, job, picture) for job, picture in zip(jobs, pictures, strict=True)]
-        with lend(held.model):
+        with lend(held.for_method(row)):
             return solve(rows, Scheduler(held.device))

@@ -116,7 +116,7 @@ class Piece:
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         subject, ask = _subject(work, memory, self.mean, seed)
         started = time.perf_counter()
-        with lend(work.held.model):
+        with lend(subject.model):
             readings = list(work.metric.measure(subject, cases, work.params))
         seconds = (time.perf_counter() - started) / max(1, len(cases))
         explained = ask.units / max(1, len(cases))
@@ -133,7 +133,8 @@ def _subject(work: Work, memory: dict[str, list[Answer]], mean: Mean, seed: int)
     own = f"{arm.method} {dict(arm.method_knobs)} {arm.rho} {arm.scale}"
     ask = Counting(Blurred(Remembering(asking, memory, own), arm.blur))
     picture = mean(work.held) if "mean" in work.metric.needs else None
-    return Subject(work.held.model, ask, arm.method, seed, picture), ask
+    model = work.held.prepared if work.metric.prepared else work.held.model
+    return Subject(model, ask, arm.method, seed, picture), ask
 
 
 def _fitted(work: Work, splits: Mapping[str, DataSet], folder: RunFolder, mean: Mean, seed: int) -> Work:
@@ -144,7 +145,7 @@ def _fitted(work: Work, splits: Mapping[str, DataSet], folder: RunFolder, mean: 
     if chosen is None:
         cases = _cases(splits["tuning"], [work]).cases
         subject, _ = _subject(work, {}, mean, seed)
-        with lend(work.held.model):
+        with lend(subject.model):
             chosen = work.metric.fit(subject, cases, work.params).as_dict()
         folder.put_fit(work.key, chosen)
     return replace(work, params=work.metric.params.build(chosen))

@@ -209,4 +209,5 @@ METHOD = Method(
     cost=cost,
     sensitive=True,
     limits="Two phases of 300 steps: the slowest of the four.",
+    prepared=True,
 )

@@ -36,6 +36,7 @@ def from_attack(attack: Attack) -> Method:
         version=attack.version,
         cannot=attack.cannot,
         sensitive=attack.sensitive,
+        prepared=True,
     )
 
 

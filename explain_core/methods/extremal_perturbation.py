@@ -251,4 +251,5 @@ METHOD = Method(
     least=least,
     sensitive=True,  # measured on photographs: a batch and single rows part, Spearman 0.993 after 100 steps
     limits="800 steps for each area: minutes without an accelerator. The area is given, not found.",
+    prepared=True,
 )

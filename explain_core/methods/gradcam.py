@@ -21,6 +21,7 @@ from explain_core.errors import CannotExplain, suggest
 from explain_core.hooks import Maps, maps_of
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier, pick
+from explain_core.models.prepared import unshifted
 from explain_core.params import AUTO, Params, Pattern
 from explain_core.types import Explanation, Images, Logits, Passes, Question, Saliency, Working
 
@@ -42,7 +43,10 @@ class GradCamParams(Params):
 
 @dataclass(frozen=True)
 class Look:
-    """A layer's map (n, k, h, w), the gradient of each row's class logit there, and the logits."""
+    """A layer's map (n, k, h, w), the gradient of each row's class logit there, and the logits.
+
+    In a prepared network the map is s times as large and the gradient 1/s times: their product is as it was.
+    """
 
     name: str
     layer: Tensor
@@ -70,7 +74,7 @@ def look(model: Classifier, question: Question, layer: str, forward: Callable[[I
         logits = (forward or model)(question.images)
         name, kept = chosen(model, maps, layer, question.images)
         (gradient,) = torch.autograd.grad(pick(logits, question.target).sum(), kept)
-    return Look(name, kept.detach(), gradient, logits.detach())
+    return Look(name, unshifted(model.net.get_submodule(name), kept.detach()), gradient, logits.detach())
 
 
 def weighted(layer: Tensor, weights: Tensor) -> Tensor:
@@ -142,4 +146,5 @@ METHOD = Method(
     cost=cost,
     cannot=cannot,
     limits="Coarse: as fine as the layer's map. Needs a convolutional layer.",
+    prepared=True,
 )

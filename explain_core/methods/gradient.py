@@ -77,6 +77,7 @@ GRADIENT = Method(
     rho="none",
     cost=one_pass,
     limits="Noisy on most networks; it tells of infinitely small changes only.",
+    prepared=True,
 )
 INPUT_TIMES_GRADIENT = Method(
     name="input-x-gradient",
@@ -88,4 +89,5 @@ INPUT_TIMES_GRADIENT = Method(
     rho="none",
     cost=one_pass,
     limits="Where the picture has the baseline's colour it is zero, whatever the network does there.",
+    prepared=True,
 )

@@ -21,6 +21,7 @@ from explain_core.methods.base import Method
 from explain_core.methods.gradient import one_pass
 from explain_core.methods.pixels import PixelParams, flatten_channels, score_of
 from explain_core.models.classifier import Classifier
+from explain_core.models.prepared import unshifted
 from explain_core.params import AUTO, Pattern
 from explain_core.types import Explanation, Images, Logits, Passes, Question, Working
 
@@ -60,7 +61,9 @@ def both(model: Classifier, question: Question, params: GuidedGradCamParams) -> 
     (at_layer,) = torch.autograd.grad(score, layer, retain_graph=True)
     rule.rule = "guided"
     (guided,) = torch.autograd.grad(score, x)
-    coarse = gradcam.weighted(layer.detach(), at_layer.mean(dim=(2, 3), keepdim=True))
+    coarse = gradcam.weighted(
+        unshifted(model.net.get_submodule(name), layer.detach()), at_layer.mean(dim=(2, 3), keepdim=True)
+    )
     return name, coarse, guided, logits.detach()
 
 
@@ -80,4 +83,5 @@ METHOD = Method(
     cost=one_pass,
     cannot=cannot,
     limits="The detail is guided backprop's, and as little the class's own; the region is Grad-CAM's.",
+    prepared=True,
 )

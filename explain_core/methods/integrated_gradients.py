@@ -82,4 +82,5 @@ METHOD = Method(
     rho="none",
     cost=cost,
     limits="Pixels of the baseline's colour get nothing; the baseline is a choice, and the map depends on it.",
+    prepared=True,
 )

@@ -193,4 +193,5 @@ METHOD = Method(
     memory=memory,
     least=lambda _: FEW_PICTURES,
     limits="As coarse as its superpixels; a network is seldom linear in them, and R² says how far.",
+    prepared=True,
 )

@@ -259,4 +259,5 @@ METHOD = Method(
     cost=cost,
     sensitive=True,  # measured on a phantom, float64 too: rounding grows tenfold every eleven steps
     limits="300 steps; as coarse as its mask, and the settings decide how much is hidden.",
+    prepared=True,
 )

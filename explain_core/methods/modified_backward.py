@@ -74,6 +74,7 @@ def _row(rule: Rule, name: str, title: str, summary: str, citation: str) -> Meth
         cost=one_pass,
         cannot=cannot,
         limits="Sharp, but much the same for every class, and little moved when the weights are drawn anew.",
+        prepared=True,
     )
 
 

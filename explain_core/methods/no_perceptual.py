@@ -48,4 +48,5 @@ METHOD = Method(
     cost=lambda params: perceptual_ball.cost(params.ball),
     memory=lambda params: perceptual_ball.memory(params.ball),
     limits="A baseline: often a haze that means nothing to people.",
+    prepared=True,
 )

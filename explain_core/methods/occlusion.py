@@ -122,4 +122,5 @@ METHOD = Method(
     memory=memory,
     least=lambda _: FEW_PICTURES,
     limits="As coarse as the patch; a grey patch is itself something the network sees.",
+    prepared=True,
 )

@@ -163,4 +163,5 @@ METHOD = Method(
     memory=memory,
     least=lambda _: FEW_PICTURES,
     limits="4,000 forward passes a picture as published: minutes on a processor. Coarse, and noisy with few masks.",
+    prepared=True,
 )

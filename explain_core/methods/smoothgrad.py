@@ -81,4 +81,5 @@ METHOD = Method(
     rho="none",
     cost=cost,
     limits="Tells of noisy pictures, which the network may never have seen.",
+    prepared=True,
 )

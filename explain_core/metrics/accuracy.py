@@ -107,4 +107,5 @@ METRIC = Metric(
     cost=cost,
     needs=frozenset({"label"}),
     chunk=128,
+    prepared=True,
 )

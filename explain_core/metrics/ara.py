@@ -118,6 +118,7 @@ def _row(attack: str, name: str, title: str, summary: str) -> Metric:
         cost=ATTACKS[attack].cost,
         needs=frozenset({"label"}),
         chunk=128,
+        prepared=True,
     )
 
 

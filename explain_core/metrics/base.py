@@ -139,7 +139,8 @@ class Metric:
     threshold is chosen on a split of its own: by `summarise`, from that split's readings, or, where it
     has to be known before anything is measured, by `fit`; `chunk` how many cases to hand in at once; `cost` the
     passes per case besides explaining it; `cannot` why it does not apply to a model, or None;
-    `version` rises whenever its numbers change.
+    `version` rises whenever its numbers change; `prepared` where the subject's model may be a prepared one
+    (models/prepared.py), because layers are neither read nor changed.
     """
 
     name: str
@@ -158,3 +159,4 @@ class Metric:
     chunk: int = 8
     version: int = 1
     cannot: Callable[[Classifier], str | None] = applies_to_all
+    prepared: bool = False

@@ -122,6 +122,7 @@ def _row(inserting: bool, name: str, summary: str, params: type[DeletionParams])
         summarise=mean_of,
         params=params,
         cost=cost,
+        prepared=True,
     )
 
 

@@ -72,4 +72,5 @@ METRIC = Metric(
     cost=lambda _: 1.0,
     needs=frozenset({"label", "mean"}),
     chunk=64,
+    prepared=True,
 )
