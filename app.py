@@ -19,7 +19,7 @@ from streamlit.web import cli
 
 from annotations.people import Right
 from explain_core.errors import RhoscopeError
-from pages.parts import pixels, sign_in, watch
+from pages.parts import pixels, sign_in, starting, watch
 
 # Streamlit leaves six empty rem above the first line, and writes what is chosen in white on the dark theme's blue.
 STYLE = """
@@ -64,8 +64,13 @@ def show() -> None:
     refusal = next(refusals[right] for name, _, right in PAGES if name.title() == page.title)
     if refusal:
         st.info(refusal, icon=":material/lock:")
+    elif starting.under_way() and page.title == PAGES[0][0].title():
+        starting.show()
     else:
-        page.run()
+        try:
+            page.run()
+        except RhoscopeError as error:  # such as a setting of the engine that cannot be
+            st.error(str(error))
 
 
 def _page(name: str, icon: str, *, hidden: bool) -> StreamlitPage:
@@ -77,7 +82,8 @@ def _page(name: str, icon: str, *, hidden: bool) -> StreamlitPage:
 
 @asynccontextmanager
 async def opened(_: st.App) -> AsyncIterator[None]:
-    """Opens a browser where there is a desktop; Streamlit does so for scripts only."""
+    """Begins to start the engine, and opens a browser where there is a desktop; Streamlit does so for scripts only."""
+    starting.begin()
     if not st.get_option("server.headless"):
         listens = st.get_option("server.address")
         host = "localhost" if listens in (None, "", "0.0.0.0", "::") else listens

@@ -149,6 +149,18 @@ def app(
     workspace: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A folder of pictures that the page may open.")
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", envvar="RHOSCOPE_CACHE", help="Keep explanations in this folder, for after a restart."
+        ),
+    ] = None,
+    cache_gib: Annotated[
+        float,
+        typer.Option(
+            min=0.01, max=65_536, metavar="GIB", envvar="RHOSCOPE_CACHE_GIB", help="At most so much lies there."
+        ),
+    ] = 4,
 ) -> None:
     """Open the page, on this machine only unless --address says otherwise."""
     _check_free(address, port)
@@ -158,6 +170,9 @@ def app(
     for name, folder in (("RHOSCOPE_ALLOW_CODE", allow_code), ("RHOSCOPE_WORKSPACE", workspace)):
         if folder is not None:
             settings[name] = str(_folder(folder))
+    if cache is not None:
+        check_writable(cache, "--cache", 0o700)
+        settings |= {"RHOSCOPE_CACHE": str(cache.resolve()), "RHOSCOPE_CACHE_GIB": f"{cache_gib:g}"}
     start_worker(home(), settings)  # what was left when the app was closed goes on
     page = Path(__file__).with_name("app.py")
     command = [sys.executable, str(page)]

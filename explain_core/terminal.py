@@ -50,11 +50,13 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
-def check_writable(out: Path) -> None:
-    """Makes the folder; raises OutputError where nothing can be written into it."""
+def check_writable(out: Path, option: str = "--out", mode: int = 0o777) -> None:
+    """Makes the folder, with these rights; raises OutputError where nothing can be written into it."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(mode, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
-        raise OutputError(f"Cannot write to --out {out}: {error.strerror}; choose a folder you may write to.") from None
+        raise OutputError(
+            f"Cannot write to {option} {out}: {error.strerror}; choose a folder you may write to."
+        ) from None

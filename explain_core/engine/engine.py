@@ -13,8 +13,10 @@ from types import TracebackType
 import numpy as np
 
 from explain_core.data.images import image_key
+from explain_core.engine.answers import device_name, versions
 from explain_core.engine.batches import Clock, Drops, Row, make_row
 from explain_core.engine.cache import Cache
+from explain_core.engine.disk import Disk, key_of
 from explain_core.engine.jobs import Job, Pixels, check_pixels
 from explain_core.engine.library import Library, ModelCard, choose_device
 from explain_core.engine.predictions import predict
@@ -39,6 +41,7 @@ class Engine:
         cache_bytes: answers and predictions kept.
         memory_bytes: what the computing may take, besides the program itself; None: RHOSCOPE_MEMORY (GiB), or else
             half of the machine's memory, and nine tenths of a free accelerator's.
+        disk: answers kept for longer than this engine; None: nowhere.
         methods: the table of methods.
         clock: seconds; only differences matter.
     """
@@ -48,11 +51,13 @@ class Engine:
         device: str = "auto",
         cache_bytes: int = 1 << 30,
         memory_bytes: int | None = None,
+        disk: Disk | None = None,
         methods: Mapping[str, Method] = METHODS,
         clock: Clock = time.monotonic,
     ) -> None:
         self.device = choose_device(device)
         self.methods = methods
+        self.disk = disk
         self._clock = clock
         self._library = Library(self.device, methods)
         self._cache: Cache[Answer | Floats] = Cache(cache_bytes)
@@ -111,6 +116,8 @@ class Engine:
     ) -> list[Ticket]:
         """Tickets for many jobs that come in at once, so that they can share batches."""
         rows = [self._row(job, pixels, priority) for job, pixels in questions]
+        for row in rows:
+            self._fetch(row)
         with self._turn:
             self._check_open()
             tickets = [self._enter(row, keep) for row in rows]
@@ -156,6 +163,17 @@ class Engine:
 
     def _row(self, job: Job, pixels: Pixels, priority: int) -> Row:
         return make_row(self._library.get(job.model), self.methods, job, pixels, priority)
+
+    def _fetch(self, row: Row) -> None:
+        """From the disk into the cache, where it is there."""
+        key = row.job.key
+        if self.disk and key not in self._rows and self._cache.get(key) is None:
+            found = self.disk.get(self._disk_key(row), row.pixels)
+            if found:
+                self._cache.put(key, found)
+
+    def _disk_key(self, row: Row) -> str:
+        return key_of(row.job.key, device_name(self.device), versions())
 
     def _enter(self, row: Row, keep: bool) -> Ticket:
         """A ticket for the row, or for the equal one that is known, at work or waiting already."""
@@ -217,9 +235,11 @@ class Engine:
             elif run:
                 run.step()
                 with self._turn:
-                    for row in self._scheduler.settle(run):
-                        self._hand_over(row)
+                    fresh = [row for row in self._scheduler.settle(run) if self._hand_over(row)]
                     self._turn.notify_all()
+                for row in fresh:
+                    if self.disk and row.answer:
+                        self.disk.put(self._disk_key(row), row.answer)
 
     def _give_up_abandoned(self) -> None:
         now = self._clock()
@@ -230,12 +250,15 @@ class Engine:
             for ticket in [ticket for ticket in tickets if ticket.abandoned(now, PATIENCE)]:
                 self._leave(ticket)
 
-    def _hand_over(self, row: Row) -> None:
+    def _hand_over(self, row: Row) -> bool:
+        """Whether there is an answer that others may be given too."""
         self._tickets.pop(row, None)
-        if self._rows.get(row.job.key) is row:
-            del self._rows[row.job.key]
-            if row.answer:
-                self._cache.put(row.job.key, row.answer)
+        if self._rows.get(row.job.key) is not row:
+            return False
+        del self._rows[row.job.key]
+        if row.answer:
+            self._cache.put(row.job.key, row.answer)
+        return bool(row.answer)
 
 
 def _answer_call(call: Callable[[], Floats], future: Future[Floats]) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from annotations.workspace import home, runs_folder
+from explain_core.engine import asked_disk
 from explain_core.engine.answers import versions
 from explain_core.errors import OutputError
 from explain_core.library.shown import size_text
@@ -37,8 +38,16 @@ def _facts() -> dict[str, str]:
         "Free on its disk": size_text(shutil.disk_usage(_there()).free),
         "Worker": "at work" if at_work(home()) else "none: the next run starts one",
         "Runs by state": ", ".join(f"{count} {state}" for state, count in counts.items()),
+        "Explanations kept": _kept(),
         "Versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
     }
+
+
+def _kept() -> str:
+    disk = asked_disk()
+    if disk is None:
+        return "in memory, up to 1 GiB; on disk none: rhoscope app --cache DIR keeps them over a restart"
+    return f"{disk.nbytes / 2**30:.3f} of at most {disk.limit / 2**30:g} GiB in {disk.folder}"
 
 
 def _there() -> str:

@@ -9,5 +9,5 @@ from explain_core import engine
 
 @st.cache_resource(show_spinner="Starting the engine …")
 def shared_engine() -> engine.Engine:
-    """One engine for all sessions of this server."""
-    return engine.Engine()
+    """One engine for all sessions of this server; raises RhoscopeError where what is set for it cannot be."""
+    return engine.Engine(disk=engine.asked_disk())

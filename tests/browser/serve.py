@@ -11,6 +11,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import explain_core.engine
 from explain_core.engine import Engine
@@ -23,8 +24,8 @@ ENGINES: list[Engine] = []
 class Counted(Engine):
     """The real engine, remembered."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         ENGINES.append(self)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,26 @@ def test_the_port_follows_the_environment(
     ((arguments, environment),) = handed_over
     assert f"--server.port={port}" in arguments
     assert "RHOSCOPE_ALLOW_CODE" not in environment
+
+
+def test_a_cache_is_asked_for_made_private_and_checked(
+    handed_over: list[tuple[list[str], dict[str, str]]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    for name in ("RHOSCOPE_CACHE", "RHOSCOPE_CACHE_GIB"):
+        monkeypatch.delenv(name, raising=False)
+    port = str(free_port())
+    assert main(["app", "--port", port]) == 0
+    assert "RHOSCOPE_CACHE" not in handed_over[0][1]
+    assert main(["app", "--port", port, "--cache", str(tmp_path / "kept"), "--cache-gib", "0.5"]) == 0
+    environment = handed_over[1][1]
+    assert (environment["RHOSCOPE_CACHE"], environment["RHOSCOPE_CACHE_GIB"]) == (str(tmp_path / "kept"), "0.5")
+    assert stat.S_IMODE((tmp_path / "kept").stat().st_mode) == 0o700
+    (tmp_path / "file").write_text("")
+    assert main(["app", "--port", port, "--cache", str(tmp_path / "file" / "kept")]) == 2
+    assert "--cache" in capsys.readouterr().err
 
 
 def test_a_port_in_use_and_a_missing_folder_are_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

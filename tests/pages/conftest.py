@@ -34,7 +34,7 @@ def gallery() -> dict[str, Phantom]:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
-    monkeypatch.setattr(explain_core.engine, "Engine", lambda: fake)
+    monkeypatch.setattr(explain_core.engine, "Engine", lambda **_: fake)
     monkeypatch.setattr(explain_core.data.phantom, "gallery", gallery)
     monkeypatch.delenv("RHOSCOPE_WORKSPACE", raising=False)
     st.cache_resource.clear()

@@ -85,3 +85,17 @@ def test_health_tells_no_password(page: AppTest, tmp_path: Path) -> None:
     assert told["Workspace"] == str(tmp_path / "home")
     assert told["Runs by state"] == "0 waiting, 0 running, 0 failed"
     assert told["Database"].startswith("sqlite:///")
+
+
+def test_health_tells_which_explanations_are_kept(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RHOSCOPE_CACHE", raising=False)
+    view(page, "health", "settings")
+    assert "on disk none" in page.table[0].value["Value"]["Explanations kept"]
+    monkeypatch.setenv("RHOSCOPE_CACHE", str(tmp_path / "kept"))
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "a.answer").write_bytes(bytes(3 << 20))
+    page.run()
+    told = page.table[0].value["Value"]["Explanations kept"]
+    assert told == f"0.003 of at most 4 GiB in {tmp_path / 'kept'}"
