@@ -25,6 +25,7 @@ from annotations import commands as labels
 from annotations.reading import commands as study
 from annotations.workspace import home
 from explain_core import __version__
+from explain_core.bench import commands as bench
 from explain_core.campaign import commands as campaign
 from explain_core.errors import InputError, RhoscopeError
 from explain_core.evaluation import commands as evaluation
@@ -62,7 +63,7 @@ shell = typer.Typer(
     rich_markup_mode=None,
 )
 study.shell.add_typer(reading.shell)
-for part in (commands, training, evaluation, campaign, retraining, films, study):
+for part in (commands, training, evaluation, campaign, retraining, films, study, bench):
     shell.add_typer(part.shell)
 
 
@@ -328,40 +329,6 @@ def models() -> None:
     for form, text in FORMS.items():
         typer.echo(f"{form}  {text}")
     typer.echo(f"By name: {', '.join(known_specs())}")
-
-
-@shell.command()
-def bench(
-    model: Model = "demo",
-    size: Annotated[str, typer.Option(metavar="HxW", help="Pixels of the pictures. Default: the model's own.")] = "",
-    batch: Annotated[int, typer.Option(min=1, help="Pictures in the batch.")] = 1,
-    method: MethodNames = None,
-    settings: Settings = None,
-    rounds: Annotated[int, typer.Option(min=5, help="Turns; medians are taken over them.")] = 5,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
-    device: DeviceOption = Device.CPU,
-    file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here.")] = None,
-) -> None:
-    """Measure what each method costs, in units of one forward + backward pass."""
-    if file:
-        check_writable(file.parent)
-    from explain_core import export
-    from explain_core.asked import applying, knobs_from, methods_named, size_from
-    from explain_core.bench import bench, table
-    from explain_core.engine.library import choose_device
-    from explain_core.models.zoo import load_model
-
-    where = choose_device(device.value)
-    pixels = size_from(size) if size else None
-    knobs = knobs_from(methods_named(method or ()), settings or ())
-    with progress_bar(f"{rounds} rounds") as (show, say):
-        loaded = load_model(model).to(where)
-        if not method:
-            knobs = applying(knobs, loaded, say)
-        report = bench(loaded, knobs, batch=batch, size=pixels, rounds=rounds, threads=threads, on_progress=show)
-    typer.echo(table(report))
-    if file:
-        export.write(file, export.json_line(report.as_dict()).encode())
 
 
 def _check_free(address: str, port: int) -> None:

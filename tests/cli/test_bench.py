@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from cli import main
-from explain_core.bench import BALL, PATH, bench, table
+from explain_core.bench.methods import BALL, PATH, bench
+from explain_core.bench.report import cost_table
 from explain_core.errors import ImageError, InputError
 from explain_core.models.classifier import Classifier
+from explain_core.models.zoo import load_model
 
 
 def test_passes_and_steps_are_counted(tiny: Classifier) -> None:
@@ -45,7 +48,7 @@ def test_the_model_and_the_threads_come_back_as_they_were(tiny: Classifier) -> N
 
 
 def test_the_table_names_every_method_and_the_path(tiny: Classifier) -> None:
-    text = table(bench(tiny, {"gradcam": {}, "explain-plus": {"steps": 5}}, size=(16, 16)))
+    text = cost_table(bench(tiny, {"gradcam": {}, "explain-plus": {"steps": 5}}, size=(16, 16)))
     lines = text.splitlines()
     assert [line.split()[0] for line in lines[2:4]] == ["gradcam", "explain-plus"]
     assert f"{len(PATH)} values of rho" in lines[-1]
@@ -67,3 +70,57 @@ def test_the_command_writes_its_figures(model: str, tmp_path: Path, capsys: pyte
     assert "gradcam" in capsys.readouterr().out
     assert main(["bench", "--model", model, "--size", "16"]) == 2
     assert "height x width" in capsys.readouterr().err
+
+
+def test_the_first_pictures_of_data(model: str, paint: Callable[..., Path], tmp_path: Path) -> None:
+    """Their own size, unless another is asked for."""
+    for name in ("one.png", "two.png", "three.png"):
+        paint(f"data/{name}")
+    data = f"folder:{tmp_path / 'data'}"
+    loaded = load_model(model)
+    report = bench(loaded, {"gradcam": {}}, batch=2, data=data)
+    assert (report.batch, report.size) == (2, (10, 12))
+    with pytest.raises(InputError, match="3 pictures: 4 are asked for"):
+        bench(loaded, {"gradcam": {}}, batch=4, data=data)
+
+
+def test_peers_are_met_in_turn(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the table says is what the file says."""
+    file = tmp_path / "peers.json"
+    settings = ["--method", "rise", "--set", "rise.samples=20", "--size", "16x12"]
+    assert main(["bench", "--peers", "--model", model, *settings, "--json", str(file)]) == 0
+    (row,) = json.loads(file.read_text())["rows"]
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("rise"))
+    told = f"{row['ours_units']:8.2f}{row['theirs_units']:8.2f}  {row['ratio']:6.2f}"
+    assert told in line
+    assert f"correlation {row['agreement']['correlation']:.3g}" in line
+    assert line.endswith(row["way"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--peers", "--growth"], "one at a time"),
+        (["--growth", "--batch", "2"], "leave out --batch"),
+        (["--figure", "curves.svg"], "add --growth"),
+        (["--growth", "--method", "ape", "--method", "adv"], "leave out --method adv"),
+        (["--growth", "--method", "gradcam"], "has no ρ"),
+        (["--peers", "--method", "ape"], "No peer has ape"),
+    ],
+)
+def test_what_does_not_go_together(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_growth_is_drawn(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figure, file = tmp_path / "curves.svg", tmp_path / "curves.json"
+    places = ["--figure", str(figure), "--json", str(file)]
+    assert main(["bench", "--growth", "--model", model, "--size", "16x16", *places]) == 0
+    curves = json.loads(file.read_text())["curves"]
+    assert len(curves) == 6
+    out = capsys.readouterr().out
+    for curve in curves:
+        assert curve["title"] in figure.read_text()
+        assert all(f"{curve['along']} {point['at']}" in out for point in curve["points"])

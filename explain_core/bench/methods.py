@@ -1,36 +1,29 @@
 """What each method costs, in units of one forward + backward pass with respect to the input.
 
-Times of different moments cannot be compared, so everything is measured in one run in turn: unit,
-method, unit, method, …, with the same model and batch, eager, float32, on a fixed number of
-threads.  A method's cost is the median of its times over the median of the units timed right
-before it.  Next to it stand the passes that it counted itself.
+Everything is measured in one run in turn: unit, method, unit, method, …, with the same model and batch, eager,
+float32, on a fixed number of threads; units on the plain network, methods on the one that the engine gives them.  A
+method's cost is the median of its times over the median of the units timed right before it.  Next to it stand the
+passes that it counted itself.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean, median
 from typing import Any
 
-import torch
-from torch.nn import functional as F
-
-from explain_core.engine.answers import device_name, versions
-from explain_core.engine.lending import lend
-from explain_core.errors import InputError
+from explain_core.bench.stage import Measured, lent, measured, opened, question_of, solve, unit
+from explain_core.bench.timing import ROUNDS, Work, check_rounds, on_threads, seconds
+from explain_core.engine.library import Held
 from explain_core.methods import get_method
 from explain_core.methods.base import Method
-from explain_core.models.classifier import Classifier, pick
+from explain_core.models.classifier import Classifier
 from explain_core.params import Params
-from explain_core.types import Explanation, Question
+from explain_core.types import Question
 
-ROUNDS = 5
 UNITS_PER_ROUND = 3
-SIDE = 224
 BALL = 0.05
 PATH = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """The ρ of a slider's path: solved as one batch, and one after the other."""
@@ -71,23 +64,11 @@ class Path:
 
 
 @dataclass(frozen=True)
-class Report:
-    """Everything measured in one run, with what it was measured on."""
+class Report(Measured):
+    """Everything measured in one run."""
 
-    model: str
-    model_sha256: str
-    device: str
-    threads: int
-    batch: int
-    size: tuple[int, int]
-    rounds: int
-    versions: Mapping[str, str]
     costs: tuple[Cost, ...]
     path: Path | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
 
 
 def bench(
@@ -96,22 +77,19 @@ def bench(
     *,
     batch: int = 1,
     size: tuple[int, int] | None = None,
+    data: str | None = None,
     rounds: int = ROUNDS,
     threads: int = 1,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> Report:
-    """Measures the methods in `knobs` (method → parameters) on seeded noise, target top 1, where the model is.
+    """Measures the methods in `knobs` (method → parameters) on pictures of `question_of`, where the model is.
 
-    `size` (h, w) defaults to the model's own, or 224 × 224.  Raises InputError for fewer than five
-    rounds, and ImageError where the model does not take the size.
+    `threads` are those of the processor.  Raises InputError for fewer than five rounds, and what `question_of` does.
     """
-    if rounds < ROUNDS:
-        raise InputError(f"{rounds} rounds: a median needs at least {ROUNDS}.")
-    size = size or model.input.size or (SIDE, SIDE)
-    model.check_images((batch, model.input.channels, *size))
-    where = model.mean.device
-    with _threads(threads), lend(model):
-        table = _Table(model, _question(model, batch, size, where))
+    check_rounds(rounds)
+    held = opened(model)
+    with on_threads(threads), lent(held):
+        table = _Table(held, question_of(model, batch, size, data))
         contests = [_Contest(table, *entry) for entry in _entries(knobs)]
         path = _path_contest(table, knobs)
         turns: list[_Contest | _PathContest] = [*contests, path] if path else [*contests]
@@ -120,14 +98,7 @@ def bench(
                 contest.turn(warming_up=number == 0)
                 on_progress((number * len(turns) + index + 1) / (len(turns) * (rounds + 1)))
     return Report(
-        model=model.spec,
-        model_sha256=model.sha256(),
-        device=device_name(where),
-        threads=threads,
-        batch=batch,
-        size=size,
-        rounds=rounds,
-        versions=versions(),
+        **measured(model, table.question, threads, rounds),
         costs=tuple(contest.cost() for contest in contests),
         path=path.result() if path else None,
     )
@@ -136,35 +107,11 @@ def bench(
 class _Table:
     """What every contest shares: the lent model and the pictures."""
 
-    def __init__(self, model: Classifier, question: Question) -> None:
-        self.model, self.question = model, question
+    def __init__(self, held: Held, question: Question) -> None:
+        self.held, self.question = held, question
 
-    def unit(self) -> None:
-        """One forward + backward pass with respect to the input."""
-        x = self.question.images.detach().requires_grad_()
-        with torch.enable_grad():
-            torch.autograd.grad(pick(self.model(x), self.question.target).sum(), x)
-
-    def solve(self, method: Method, params: Params, question: Question) -> tuple[Explanation, int]:
-        """The method's answer, and in how many steps it came."""
-        working, steps = method.run(self.model, question, params), 0
-        while True:
-            try:
-                next(working)
-            except StopIteration as end:
-                return end.value, steps
-            steps += 1
-
-    def seconds(self, work: Callable[[], object]) -> float:
-        self._wait()
-        start = time.perf_counter()
-        work()
-        self._wait()
-        return time.perf_counter() - start
-
-    def _wait(self) -> None:
-        if self.question.images.is_cuda:
-            torch.cuda.synchronize(self.question.images.device)
+    def seconds(self, work: Work) -> float:
+        return seconds(work, self.question.images.device)
 
 
 class _Contest:
@@ -180,25 +127,28 @@ class _Contest:
         self.times: list[float] = []
 
     def turn(self, *, warming_up: bool) -> None:
-        units = [self.table.seconds(self.table.unit) for _ in range(UNITS_PER_ROUND)]
-        seconds = self.table.seconds(self._solve)
+        units = [self.table.seconds(self._unit) for _ in range(UNITS_PER_ROUND)]
+        whole = self.table.seconds(self._solve)
         if not warming_up:
             self.units += units
-            self.times.append(seconds)
+            self.times.append(whole)
+
+    def _unit(self) -> None:
+        unit(self.table.held.model, self.table.question)
 
     def _solve(self) -> None:
-        self.found, self.steps = self.table.solve(self.method, self.params, self.question)
+        self.found, self.steps = solve(self.table.held, self.method, self.params, self.question)
 
     def cost(self) -> Cost:
-        unit, seconds = median(self.units), median(self.times)
+        one, whole = median(self.units), median(self.times)
         forward = fmean(passes.forward for passes in self.found.passes)
         backward = fmean(passes.backward for passes in self.found.passes)
-        units = seconds / unit
+        units = whole / one
         return Cost(
             method=self.method.name,
             rho=self.rho,
-            seconds=seconds,
-            unit_seconds=unit,
+            seconds=whole,
+            unit_seconds=one,
             units=units,
             forward=forward,
             backward=backward,
@@ -232,7 +182,7 @@ class _PathContest:
             seed=asked.seed,
             keys=asked.keys[:1] * len(rhos),
         )
-        self.table.solve(self.method, self.params, question)
+        solve(self.table.held, self.method, self.params, question)
 
     def result(self) -> Path:
         return Path(self.method.name, median(self.batch), median(self.turns))
@@ -255,51 +205,3 @@ def _path_contest(table: _Table, knobs: Mapping[str, Mapping[str, Any]]) -> _Pat
     if not entries:
         return None
     return _PathContest(table, *min(entries, key=lambda entry: entry[0].cost(entry[1])))
-
-
-def _question(model: Classifier, batch: int, size: tuple[int, int], device: torch.device) -> Question:
-    """Seeded noise, coarse enough to have edges; each picture's most probable class."""
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(batch, model.input.channels, 8, 8, generator=generator)
-    images = F.interpolate(coarse, size=size, mode="bilinear").to(device)
-    with torch.no_grad():
-        target = model(images).argmax(dim=1)
-    return Question(images, target, keys=tuple(f"noise {row}" for row in range(batch)))
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def table(report: Report) -> str:
-    """The report as plain text."""
-    height, width = report.size
-    lines = [
-        f"{report.model}, batch {report.batch} of {height} x {width} on {report.device}, {report.threads} thread(s), "
-        f"medians of {report.rounds} rounds",
-        f"{'method':<24}{'rho':>7}{'seconds':>10}{'units':>9}{'forward':>9}{'backward':>9}{'steps':>7}"
-        f"{'per step':>10}{'per closure':>13}",
-    ]
-    for cost in report.costs:
-        rho = "" if cost.rho is None else f"{cost.rho:g}"
-        lines.append(
-            f"{cost.method:<24}{rho:>7}{cost.seconds:>10.3f}{cost.units:>9.2f}{cost.forward:>9.1f}{cost.backward:>9.1f}"
-            f"{cost.steps:>7}{_or_blank(cost.per_step):>10}{_or_blank(cost.per_closure):>13}"
-        )
-    if report.path:
-        path = report.path
-        lines.append(
-            f"{path.method}, {len(PATH)} values of rho of one picture: {path.together:.3f} s as one batch, "
-            f"{path.in_turn:.3f} s in turn ({path.share:.2f} of it)"
-        )
-    return "\n".join(lines)
-
-
-def _or_blank(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"

@@ -1,0 +1,1 @@
+"""What explanations cost: in passes, against other programs, and as work grows."""
