@@ -178,12 +178,12 @@ def masks(bench: _Bench) -> Curve:
 
 def memory_by_masks(bench: _Bench) -> Curve:
     points = tuple(Point(count, _peak(bench, "rise", {"samples": count}, 1)) for count in bench.reach.masks)
-    return Curve("Memory by masks", "rise, the whole process", "masks", "MiB", False, points)
+    return Curve("Memory by masks", f"rise, --memory {MEMORY}", "masks", "MiB", False, points)
 
 
 def memory_by_pictures(bench: _Bench) -> Curve:
     points = tuple(Point(count, _peak(bench, bench.method.name, bench.given, count)) for count in bench.reach.files)
-    title = f"{bench.of}, the whole process, --memory {MEMORY}"
+    title = f"{bench.of}, --memory {MEMORY}"
     return Curve("Memory by pictures", title, "pictures", "MiB", False, points)
 
 

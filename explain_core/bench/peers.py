@@ -14,29 +14,19 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
 from explain_core.bench.rivals import RIVALS
-from explain_core.bench.rivals.base import REMEDY, Rival
+from explain_core.bench.rivals.base import REMEDY, Asked, Rival
 from explain_core.bench.stage import Measured, lent, measured, opened, question_of, solve, unit
 from explain_core.bench.timing import ROUNDS, Work, check_rounds, enough, middle, on_threads, seconds
 from explain_core.engine.library import Held
 from explain_core.errors import InputError
 from explain_core.methods import get_method
-from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier
-from explain_core.params import Params
 from explain_core.types import Question
-
-SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "occlusion": {"objective": "logit"},
-    "rise": {"samples": 200},
-    "pgd-linf": {"steps": 40},
-    "pgd-l2": {"steps": 40},
-}
-"""What is compared where nothing else is asked and a method's own default is another.  captum's users explain logits;
-a probability near 1 loses in float32 what a window takes from it."""
 
 
 @dataclass(frozen=True)
@@ -147,17 +137,17 @@ def _held(stage: _Stage, rival: Rival, given: Mapping[str, Any], rounds: int) ->
     method = get_method(rival.method)
     if reason := method.cannot(stage.held.model):
         return reason
-    params = method.params.build({**SETTINGS.get(method.name, {}), **given})
-    own = copy.deepcopy(stage.loaded)  # a peer's hooks may stay in it
-    if rival.frozen:
-        own.requires_grad_(False)
+    params = method.params.build({**rival.settings(stage.question), **given})
+    asked = Asked(copy.deepcopy(stage.loaded).requires_grad_(not rival.frozen), stage.question, params)
     try:
-        ways = dict(rival.ways(own, stage.question, params))
+        ways = dict(rival.ways(asked))
         tried = {name: _tried(stage, way) for name, way in ways.items()}
     except Exception as error:  # whatever another program trips over, the other contests are held
         return f"{rival.peer} fails: {type(error).__name__}: {' '.join(str(error).split())}"
-    way = min(tried, key=lambda name: tried[name][0])
-    return _contest(stage, rival, version, (method, params), (way, ways[way], tried[way][1]), rounds)
+    best = min(tried, key=lambda name: tried[name][0])
+    own, answer = partial(solve, stage.held, method, params, stage.question), tried[best][1]
+    turns = list(_turns((partial(unit, stage.held.model, stage.question), own, ways[best]), rounds, stage))
+    return _row(rival, version, best, turns, rival.agreement(asked, own()[0], answer))
 
 
 def _tried(stage: _Stage, way: Callable[[], Any]) -> tuple[float, Any]:
@@ -166,46 +156,34 @@ def _tried(stage: _Stage, way: Callable[[], Any]) -> tuple[float, Any]:
     return seconds(lambda: answers.append(way()), stage.question.images.device), answers[0]
 
 
-def _contest(
-    stage: _Stage,
-    rival: Rival,
-    version: str,
-    ours: tuple[Method, Params],
-    theirs: tuple[str, Work, Any],
-    rounds: int,
-) -> Row:
-    (method, params), (way, their_work, their_answer) = ours, theirs
-    answer, _ = solve(stage.held, method, params, stage.question)
-    works: tuple[Work, ...] = (
-        lambda: unit(stage.held.model, stage.question),
-        lambda: solve(stage.held, method, params, stage.question),
-        their_work,
-    )
-    units, mine, others = zip(*_turns(works, rounds, stage), strict=True)
-    ratio, low, high = middle([other / own for own, other in zip(mine, others, strict=True)])
-    one = median(units)
-    return Row(
-        method=rival.method,
-        peer=rival.peer,
-        version=version,
-        what=rival.what,
-        way=way,
-        rounds=len(units),
-        ours_seconds=median(mine),
-        theirs_seconds=median(others),
-        unit_seconds=one,
-        ours_units=median(mine) / one,
-        theirs_units=median(others) / one,
-        ratio=ratio,
-        low=low,
-        high=high,
-        agreement=rival.agreement(answer, their_answer, params),
-    )
-
-
 def _turns(works: tuple[Work, ...], rounds: int, stage: _Stage) -> Iterator[tuple[float, ...]]:
     """The seconds of each piece of work, round by round, after one that warms up and says how many follow."""
     device = stage.question.images.device
     first = [seconds(work, device) for work in works]
     for _ in range(enough(rounds, sum(first))):
         yield tuple(seconds(work, device) for work in works)
+
+
+def _row(
+    rival: Rival, version: str, way: str, turns: Sequence[tuple[float, ...]], agreement: Mapping[str, float]
+) -> Row:
+    """Out of the seconds of a unit, ours and theirs in each round."""
+    one, ours, theirs = (median(times) for times in zip(*turns, strict=True))
+    ratio, low, high = middle([other / own for _, own, other in turns])
+    return Row(
+        method=rival.method,
+        peer=rival.peer,
+        version=version,
+        what=rival.what,
+        way=way,
+        rounds=len(turns),
+        ours_seconds=ours,
+        theirs_seconds=theirs,
+        unit_seconds=one,
+        ours_units=ours / one,
+        theirs_units=theirs / one,
+        ratio=ratio,
+        low=low,
+        high=high,
+        agreement=agreement,
+    )

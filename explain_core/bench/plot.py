@@ -9,7 +9,7 @@ from html import escape
 from explain_core.bench.growth import Curve, GrowthReport
 
 ACROSS, WIDTH, HEIGHT, HEAD = 3, 340, 280, 28
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 52, 44
+LEFT, RIGHT, TOP, BOTTOM = 56, 24, 52, 44
 INK, PALE, LINE = "#222", "#ddd", "#0b62a4"
 STRAIGHT = "MiB"
 

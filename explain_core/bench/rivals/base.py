@@ -26,19 +26,36 @@ Ways = Mapping[str, Callable[[], Any]]
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a peer is asked: `params` are those of our method.
+
+    The model is as it was loaded, in eval mode, and nobody else's: hooks may stay in it.
+    """
+
+    model: Classifier
+    question: Question
+    params: Any
+
+
+def nothing(_: Question) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
 class Rival:
     """A contest: our `method` against `what` of a `peer`.
 
-    `ways(model, question, params)` sets the peer up, which is not timed, with the parameters of our method;
-    `agreement(ours, theirs, params)` names figures that compare the two answers.  The model is as it was loaded, in
-    eval mode, and nobody else's; with `frozen` parameters, where a peer does not freeze them and users could.
+    `ways` sets the peer up, which is not timed; `agreement(asked, ours, theirs)` names figures that compare the two
+    answers.  `settings` are parameters of ours where nobody asks for others and the defaults do not suit.  With
+    `frozen` parameters, where a peer does not freeze them and users could.
     """
 
     method: str
     peer: str
     what: str
-    ways: Callable[[Classifier, Question, Any], Ways]
-    agreement: Callable[[Explanation, Any, Any], dict[str, float]]
+    ways: Callable[[Asked], Ways]
+    agreement: Callable[[Asked, Explanation, Any], dict[str, float]]
+    settings: Callable[[Question], Mapping[str, Any]] = nothing
     frozen: bool = False
 
     def version(self) -> str | None:
@@ -67,9 +84,9 @@ class Scored(nn.Module):
         return self.score(self.model(x), target)
 
 
-def layer_of(model: Classifier, question: Question, name: str) -> nn.Module:
+def layer_of(asked: Asked) -> nn.Module:
     """The layer that our Grad-CAM uses."""
-    return model.net.get_submodule(look(model, question, name).name)
+    return asked.model.net.get_submodule(look(asked.model, asked.question, asked.params.layer).name)
 
 
 def out_of_place(model: Classifier) -> None:

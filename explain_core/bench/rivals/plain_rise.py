@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from explain_core.bench.rivals.base import PLAIN, Rival, Ways, correlation, relative
+from explain_core.bench.rivals.base import PLAIN, Asked, Rival, Ways, correlation, relative
 from explain_core.methods.masked import score_of
 from explain_core.methods.rise import RiseParams, draw
 from explain_core.models.classifier import Classifier
@@ -24,8 +24,13 @@ from explain_core.types import Explanation, Question, Saliency
 BATCHES = (8, 16, 32, 64)
 
 
-def rise(model: Classifier, question: Question, params: RiseParams) -> Ways:
-    return {f"{size} masks a pass": partial(plain, model, question, params, size) for size in BATCHES}
+def rise(asked: Asked) -> Ways:
+    work = partial(plain, asked.model, asked.question, asked.params)
+    return {f"{size} masks a pass": partial(work, size) for size in BATCHES}
+
+
+def few(_: Question) -> dict[str, Any]:
+    return {"samples": 200}
 
 
 @torch.no_grad()
@@ -65,8 +70,8 @@ def places(shift: Tensor, side: int, cells: int) -> Tensor:
     return ((pixel + 0.5) * cells / length - 0.5) * 2 / (cells - 1) - 1
 
 
-def same_map(ours: Explanation, theirs: Saliency, _: Any) -> dict[str, float]:
+def same_map(_: Asked, ours: Explanation, theirs: Saliency) -> dict[str, float]:
     return {**correlation(ours.saliency, theirs), **relative(ours.saliency, theirs)}
 
 
-RIVALS = (Rival("rise", PLAIN, "a plain batched re-derivation, same masks", rise, same_map),)
+RIVALS = (Rival("rise", PLAIN, "a plain batched re-derivation, same masks", rise, same_map, few),)
