@@ -83,7 +83,7 @@ def explain(
         for value in rhos
     ]
     rows = [make_row(held, METHODS, job, picture) for job, picture in jobs]
-    with lend(held.for_method(row)):
+    with lend(held.for_method(row)[0]):
         return solve(rows, Scheduler(held.device, limit, most_rows=chunk), progress or (lambda _: None))
 
 

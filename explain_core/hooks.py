@@ -66,7 +66,7 @@ class Maps:
 @contextmanager
 def maps_of(net: nn.Module, names: Sequence[str], *, cut: bool = True, last: bool = False) -> Iterator[Maps]:
     """Keep the maps of named modules; if they are cut, a backward pass ends at the last of them."""
-    maps, thread, modules = Maps(cut, last), get_ident(), dict(net.named_modules())
+    maps, thread = Maps(cut, last), get_ident()
 
     def listen(name: str) -> Callable[..., Tensor | None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> Tensor | None:
@@ -76,7 +76,7 @@ def maps_of(net: nn.Module, names: Sequence[str], *, cut: bool = True, last: boo
 
         return hook
 
-    handles = [modules[name].register_forward_hook(listen(name)) for name in names]
+    handles = [net.get_submodule(name).register_forward_hook(listen(name)) for name in names]
     try:
         yield maps
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,13 +11,26 @@ from torch import Tensor
 
 from explain_core.engine.lending import lend
 from explain_core.models.classifier import pick
-from explain_core.sampling import AT_ONCE, CHECK_EVERY, Stream, Tally, accumulate, at_once, generators, lit, never
+from explain_core.sampling import (
+    AT_ONCE,
+    CHECK_EVERY,
+    Stream,
+    Tally,
+    accumulate,
+    at_once,
+    generators,
+    has_bfloat16,
+    lit,
+    never,
+)
 from explain_core.types import Drop, Question, Step
 from tests.descent.walking import walk
 from tests.methods.closed import SIDE, linear, pictures
 
 TARGET = torch.tensor([2, 0, 2])
 MASKS = torch.rand(3, 200, SIDE, SIDE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+PASS = AT_ONCE["cpu"]
 
 
 def stream(count: int = 40, enough: Callable[[int, Tally], bool] = never) -> Stream:
@@ -64,10 +78,10 @@ def test_a_pass_is_bounded_and_every_pass_is_a_step() -> None:
     with lend(model):
         _, steps = walk(accumulate(model, Question(pictures(), TARGET), stream()))
     watch.remove()
-    assert seen == [3, *[8] * 15]
-    assert [step.done for step in steps] == list(range(8, 121, 8))
+    assert seen == [3, *[PASS] * 6, *[8] * 3]
+    assert [step.done for step in steps] == [16, 32, 48, 64, 80, 96, 104, 112, 120]
     assert all(step.of == 120 for step in steps)
-    assert [int(step.rows) for step in steps if step.rows is not None] == [0, 1, 2] * 5
+    assert [int(step.rows) for step in steps if step.rows is not None] == [0, 1, 2] * 3
 
 
 def test_the_error_of_a_ratio_is_its_scatter_over_repetitions() -> None:
@@ -96,8 +110,8 @@ def test_a_row_that_has_enough_leaves_and_so_does_one_that_was_dropped() -> None
     _, early, _ = streamed(stream(200, enough=lambda row, tally: row == 1 and tally.count > 0))
     assert [tally.count for tally in early] == [200, CHECK_EVERY, 200]
     assert torch.equal(early[0].total, full[0].total)
-    _, thinned, _ = streamed(stream(200), lambda step: frozenset({0, 2}) if step.done == 8 else None)
-    assert [tally.count for tally in thinned] == [8, 200, 0]
+    _, thinned, _ = streamed(stream(200), lambda step: frozenset({0, 2}) if step.done == PASS else None)
+    assert [tally.count for tally in thinned] == [PASS, 200, 0]
     assert torch.equal(thinned[1].total, full[1].total)
     assert thinned[2].scores.shape == (0,)
     assert thinned[2].mean_error().isinf().all()
@@ -125,3 +139,24 @@ def test_draws_belong_to_the_row() -> None:
     assert (
         len({*first(three), *first(three, "lime"), *first(Question(pictures(), TARGET, seed=1, keys=three.keys))}) == 9
     )
+
+
+@pytest.mark.skipif(not has_bfloat16(torch.device("cpu")), reason="this processor has no bfloat16")
+def test_bfloat16_is_asked_for_and_tells_of_itself() -> None:
+    model, _ = linear()
+    seen: list[torch.dtype] = []
+    watch = model.net.register_forward_hook(lambda _net, _x, y: seen.append(y.dtype))
+    question = Question(pictures().float(), TARGET)
+    model = model.float()
+    fill = torch.full_like(question.images, 0.4)
+    exactly = replace(stream(), fill=fill, masks=lambda row, start, stop: MASKS[row, start:stop].float())
+    with lend(model):
+        (_, exact), _ = walk(accumulate(model, question, exactly))
+        plain = len(seen)
+        (_, half), _ = walk(accumulate(model, question, replace(exactly, bfloat16=True)))
+    watch.remove()
+    assert set(seen[:plain]) == {torch.float32}
+    assert set(seen[plain + 1 :]) == {torch.bfloat16}  # the picture's own logits stay exact
+    for one, other in zip(exact, half, strict=True):
+        assert not torch.equal(one.scores, other.scores)
+        assert torch.allclose(one.scores, other.scores, rtol=0.05, atol=0.05)

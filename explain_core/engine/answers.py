@@ -24,11 +24,12 @@ from explain_core.types import Explanation
 
 @dataclass(frozen=True)
 class Chunk:
-    """How a batch was solved: its keys in order, who left when, and each row's share of the time."""
+    """How a batch was solved: its keys in order, who left when, each row's share of the time, and on what network."""
 
     keys: tuple[str, ...]
     drops: tuple[tuple[int, str], ...]
     seconds: tuple[float, ...]
+    network: str
 
 
 def to_answers(
@@ -77,7 +78,7 @@ def _provenance(model: Classifier, found: Explanation, job: Job, chunk: Chunk, i
         device=device_name(found.before.device),
         chunk=chunk.keys,
         drops=chunk.drops,
-        versions=versions(),
+        versions={**versions(), "network": chunk.network},
     )
 
 

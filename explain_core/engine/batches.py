@@ -102,7 +102,7 @@ def make_row(held: Held, methods: Mapping[str, Method], job: Job, pixels: Pixels
     held.model.check_images(pixels.shape)
     job = replace(job, target=target, rho=rho_for(method, job.rho), version=method.version)
     group = job.group(pixels.shape, str(pixels.dtype))
-    pictures = method.least or method.memory
+    pictures, pass_ = method.least or method.memory, method.together(*pixels.shape[-2:])
     between = held.density * method.features(job.params) + held.dtype.itemsize * pictures(job.params)
     return Row(
         job=job,
@@ -111,8 +111,8 @@ def make_row(held: Held, methods: Mapping[str, Method], job: Job, pixels: Pixels
         method=method,
         group=fingerprint(group, job.image) if held.model.standardise else group,  # its pictures' constants are shared
         cost=method.cost(job.params),
-        nbytes=int(pixels.size * (3 * held.density + held.dtype.itemsize * method.memory(job.params))),
-        least=int(pixels.size * (between + AT_WORK * held.widest)),
+        nbytes=int(pixels.size * (3 * held.density * pass_ + held.dtype.itemsize * method.memory(job.params))),
+        least=int(pixels.size * (between + AT_WORK * held.widest * pass_)),
         between=int(pixels.size * between),
         priority=priority,
     )
@@ -134,7 +134,8 @@ class Run:
         self.progress = 0.0
         self.room = sys.maxsize
         self.results: list[Answer | RhoscopeError] | None = None
-        self._model, self._method, self._clock = rows[0].held.for_method(rows[0].method), rows[0].method, clock
+        self._method, self._clock = rows[0].method, clock
+        self._model, self._network = rows[0].held.for_method(self._method)
         self._working: Working | None = None
         self._steps = 0
         self._left: dict[int, int] = {}
@@ -275,7 +276,7 @@ class Run:
     def _answers(self, found: Explanation) -> list[Answer | RhoscopeError]:
         keys = tuple(row.job.key for row in self.rows)
         drops = tuple((step, keys[i]) for i, step in self._left.items())
-        chunk = Chunk(keys, drops, tuple(row.seconds for row in self.rows))
+        chunk = Chunk(keys, drops, tuple(row.seconds for row in self.rows), self._network)
         jobs, pixels = [row.job for row in self.rows], [row.pixels for row in self.rows]
         return to_answers(self._model, found, jobs, pixels, chunk)
 

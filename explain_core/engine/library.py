@@ -13,12 +13,14 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from explain_core.engine.faults import one_line
-from explain_core.engine.lending import lend
+from explain_core.engine.lending import keep_ready, lend
 from explain_core.errors import ModelError, RhoscopeError, WeightsError
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier, InputSpec, Kind
 from explain_core.models.prepared import prepare
 from explain_core.models.zoo import load_model
+
+FOLDED, AS_IT_IS = "batch-norm folded", "as it is"
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,11 @@ class Held:
     device: torch.device
     dtype: torch.dtype
 
-    def for_method(self, method: Method) -> Classifier:
-        """The network that the method is given."""
-        return self.prepared if method.prepared else self.model
+    def for_method(self, method: Method) -> tuple[Classifier, str]:
+        """The network that the method is given, and in words what was done to it."""
+        if method.prepared and self.prepared is not self.model:
+            return self.prepared, FOLDED
+        return self.model, AS_IT_IS
 
 
 class Library:
@@ -68,8 +72,7 @@ class Library:
             gate = self._gates.setdefault(spec, threading.Lock())
         with gate:
             if spec not in self._held:
-                # Nobody else has this model: kept ready, it costs little to lend at every step.
-                model = load_model(spec, allow_code=allow_code).eval().requires_grad_(False)
+                model = keep_ready(load_model(spec, allow_code=allow_code))
                 self._held[spec] = hold(model, spec, self._device, self._methods)
             return self._held[spec]
 
@@ -112,6 +115,8 @@ def hold(
     with lend(model):
         reasons = {method.name: method.cannot(model) for method in methods.values()}
         prepared = prepare(model) if ready else model
+    if prepared is not model:
+        keep_ready(prepared)
     cannot = {method: why for method, why in reasons.items() if why}
     card = ModelCard(name, model.sha256(), model.classes, model.kind, model.input, cannot)
     return Held(model, prepared, card, density, widest, device, dtype)

@@ -64,5 +64,5 @@ class Asking:
             for picture, target in zip(pictures, targets, strict=True)
         ]
         rows = [make_row(held, METHODS, job, picture) for job, picture in zip(jobs, pictures, strict=True)]
-        with lend(held.for_method(row)):
+        with lend(held.for_method(row)[0]):
             return solve(rows, Scheduler(held.device))

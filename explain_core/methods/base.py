@@ -42,7 +42,8 @@ class Method:
 
     Memory of one row, in pictures: `memory` of a step besides what the network keeps for its way back; `least`
     where that is put aside and samples go one by one, None: the same; `features` is the share of what the
-    network keeps that the method holds on to itself.
+    network keeps that the method holds on to itself, `together` how many pictures of a size (h, w) it makes of a row
+    for one pass.
 
     `prepared` where it may be given a prepared network (models/prepared.py): it asks for logits, gradients in the
     picture and activations, and does not read or change the layers themselves.
@@ -65,3 +66,4 @@ class Method:
     features: Callable[[Any], float] = lambda _: 0.0
     sensitive: bool = False
     prepared: bool = False
+    together: Callable[[int, int], int] = lambda *_: 1

@@ -17,7 +17,16 @@ import torch
 from torch import Tensor
 
 from explain_core.methods.base import Method
-from explain_core.methods.pixels import BASELINES, ObjectiveParams, baseline_of, class_gradient, score_of, summed
+from explain_core.methods.pixels import (
+    BASELINES,
+    ObjectiveParams,
+    baseline_of,
+    class_gradient,
+    repeated,
+    score_of,
+    summed,
+    together,
+)
 from explain_core.models.classifier import Classifier
 from explain_core.params import Range
 from explain_core.types import Explanation, Images, Passes, PerRow, Question, Working
@@ -34,19 +43,21 @@ class IntegratedGradientsParams(ObjectiveParams):
 
 
 def run(model: Classifier, question: Question, params: IntegratedGradientsParams) -> Working:
-    """Yields a step after each gradient."""
+    """Yields a step after each pass."""
     x, score = question.images, score_of(model, params)
     start = baseline_of(model, x, params.baseline)
     with torch.no_grad():
         before, first = model(x), model(start)
-    places, weights = np.polynomial.legendre.leggauss(params.steps)
+    places, weights = (x.new_tensor(values) for values in np.polynomial.legendre.leggauss(params.steps))
 
-    def term(step: int, rows: Tensor) -> Images:
-        along = start[rows] + (float(places[step]) + 1) / 2 * (x[rows] - start[rows])
-        _, slope = class_gradient(model, along, question.target[rows], score)
-        return float(weights[step]) / 2 * slope
+    def terms(numbers: range, rows: Tensor) -> Images:
+        share = (places[numbers.start : numbers.stop].view(-1, 1, 1, 1, 1) + 1) / 2
+        along = torch.lerp(start[rows], x[rows], share).flatten(0, 1)
+        _, slope = class_gradient(model, along, question.target[repeated(rows, numbers)], score)
+        shares = weights[numbers.start : numbers.stop] / 2
+        return torch.einsum("k,k...->...", shares, slope.view(len(numbers), -1, *x.shape[1:]))
 
-    total, spent = yield from summed(x, params.steps, term)
+    total, spent = yield from summed(x, params.steps, terms)
     saliency = ((x - start) * total).sum(1)
     begin, end = score(first, question.target), score(before, question.target)
     missing = end - begin - saliency.sum((1, 2))
@@ -83,4 +94,5 @@ METHOD = Method(
     cost=cost,
     limits="Pixels of the baseline's colour get nothing; the baseline is a choice, and the map depends on it.",
     prepared=True,
+    together=together,
 )

@@ -88,6 +88,8 @@ def run(model: Classifier, question: Question, params: LimeParams) -> Working:
         masks=masks,
         fill=hidden(model, x, maps, params.fill),
         score=score_of(model, params),
+        bfloat16=params.bfloat16,
+        errors=False,
         weights=lambda masks: masks,
         estimate=lambda tally: tally.ratio,
         enough=lambda row, tally: params.precision > 0 and fitted(row, tally).error[1] <= params.precision,
@@ -105,7 +107,7 @@ def run(model: Classifier, question: Question, params: LimeParams) -> Working:
             text if text.startswith("Empty") else f"{text}: R² {found.r2:.2f} over {tally.count} samples{weak(found)}."
             for text, found, tally in zip(told(saliency, text), fits, tallies, strict=True)
         ),
-        passes=passes_of(tallies),
+        passes=passes_of(tallies, params),
         numbers={
             "r2": x.new_tensor([found.r2 for found in fits]),
             "superpixels": x.new_tensor([len(found.coefficients) for found in fits]),

@@ -62,6 +62,8 @@ def run(model: Classifier, question: Question, params: OcclusionParams) -> Worki
         masks=lambda _, start, stop: uncovered(corners[start:stop], patch, height, width).to(x),
         fill=fill_of(model, x, params.fill),
         score=score_of(model, params),
+        bfloat16=params.bfloat16,
+        errors=False,
         weights=lambda masks: 1 - masks,
         estimate=mean_drop,
     )
@@ -75,7 +77,7 @@ def run(model: Classifier, question: Question, params: OcclusionParams) -> Worki
             f"What the class's {params.objective} loses where it is covered: "
             f"{len(corners)} patches of {patch} × {patch} pixels, every {stride}.",
         ),
-        passes=passes_of(tallies),
+        passes=passes_of(tallies, params),
     )
 
 

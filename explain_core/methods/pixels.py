@@ -88,22 +88,41 @@ def told(saliency: Saliency, text: str) -> tuple[str, ...]:
     )
 
 
-Term = Callable[[int, Tensor], Tensor]
-"""What one pass adds for rows (m,) of the question: (number of the pass, rows) → (m, c, h, w)."""
+Terms = Callable[[range, Tensor], Tensor]
+"""What one pass adds for rows (m,) of the question: (numbers of terms, rows) → their sum (m, c, h, w)."""
+
+AREA, MOST = 4 * 224 * 224, 32
+"""Pixels, and pictures, that terms of one picture put into a pass: small pictures need company, large ones do not."""
 
 
-def summed(images: Images, count: int, term: Term) -> Generator[Step, Drop | None, tuple[Tensor, list[int]]]:
-    """The sum of `count` terms, one pass each, and how many each row got; dropped rows leave between passes.
+def together(height: int, width: int) -> int:
+    """How many terms of one picture of this size share a pass.
 
-    In a batch or alone a row sums the same terms in the same order; memory does not grow with `count`.
+    >>> [together(side, side) for side in (32, 112, 224, 500)]
+    [32, 16, 4, 1]
+    """
+    return max(1, min(MOST, AREA // (height * width)))
+
+
+def repeated(rows: Tensor, numbers: range) -> Tensor:
+    """The rows (m,) of a pass, once for each term: (k·m,), in the order of the terms."""
+    return rows.repeat(len(numbers))
+
+
+def summed(images: Images, count: int, terms: Terms) -> Generator[Step, Drop | None, tuple[Tensor, list[int]]]:
+    """The sum of `count` terms, and how many each row got; dropped rows leave between passes.
+
+    Terms of small pictures share passes; memory does not grow with `count`.
     """
     total, spent = torch.zeros_like(images), [0] * len(images)
     rows = torch.arange(len(images), device=images.device)
-    for number in range(count):
-        total[rows] += term(number, rows)
+    at_once = max(1, together(*images.shape[2:]) // len(images))
+    for start in range(0, count, at_once):
+        numbers = range(start, min(start + at_once, count))
+        total[rows] += terms(numbers, rows)
         for row in rows.tolist():
-            spent[row] += 1
-        drop = yield Step(number + 1, count, rows)
+            spent[row] += len(numbers)
+        drop = yield Step(numbers.stop, count, rows)
         if drop:
             rows = rows[~torch.isin(rows, torch.tensor(sorted(drop), device=rows.device))]
         if not len(rows):

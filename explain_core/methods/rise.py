@@ -84,6 +84,7 @@ def run(model: Classifier, question: Question, params: RiseParams) -> Working:
         masks=masks,
         fill=fill_of(model, x, params.fill),
         score=score_of(model, params),
+        bfloat16=params.bfloat16,
         weights=lambda masks: masks,
         estimate=params.map_of,
         enough=lambda _, tally: params.precision > 0 and bool(params.errors(tally)[1] <= params.precision),
@@ -94,7 +95,7 @@ def run(model: Classifier, question: Question, params: RiseParams) -> Working:
         saliency=saliency,
         before=before,
         outcomes=outcomes(saliency, tallies, params),
-        passes=passes_of(tallies),
+        passes=passes_of(tallies, params),
         numbers=numbers(tallies, params, x.dtype),
     )
 

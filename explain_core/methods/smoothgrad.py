@@ -16,7 +16,16 @@ import torch
 from torch import Tensor
 
 from explain_core.methods.base import Method
-from explain_core.methods.pixels import PixelParams, class_gradient, flatten_channels, score_of, summed, told
+from explain_core.methods.pixels import (
+    PixelParams,
+    class_gradient,
+    flatten_channels,
+    repeated,
+    score_of,
+    summed,
+    together,
+    told,
+)
 from explain_core.models.classifier import Classifier
 from explain_core.params import Range, fingerprint
 from explain_core.types import Explanation, Images, Passes, Question, Working
@@ -32,19 +41,20 @@ class SmoothGradParams(PixelParams):
 
 
 def run(model: Classifier, question: Question, params: SmoothGradParams) -> Working:
-    """Yields a step after each copy."""
+    """Yields a step after each pass."""
     x, score = question.images, score_of(model, params)
     with torch.no_grad():
         before = model(x)
     spread = params.noise * (x.amax((1, 2, 3), keepdim=True) - x.amin((1, 2, 3), keepdim=True))
     sources = generators(question)
 
-    def term(_copy: int, rows: Tensor) -> Images:
-        drawn = torch.stack([normal(sources[row], x) for row in rows.tolist()])
+    def terms(numbers: range, rows: Tensor) -> Images:
+        drawn = torch.stack([normal(sources[row], x) for _ in numbers for row in rows.tolist()])
+        rows = repeated(rows, numbers)
         _, slope = class_gradient(model, x[rows] + spread[rows] * drawn, question.target[rows], score)
-        return slope.square() if params.squared else slope
+        return (slope.square() if params.squared else slope).view(len(numbers), -1, *x.shape[1:]).sum(0)
 
-    total, spent = yield from summed(x, params.samples, term)
+    total, spent = yield from summed(x, params.samples, terms)
     counts = torch.tensor(spent, dtype=x.dtype, device=x.device).view(-1, 1, 1, 1)
     saliency = flatten_channels(total / counts, params)
     return Explanation(
@@ -82,4 +92,5 @@ METHOD = Method(
     cost=cost,
     limits="Tells of noisy pictures, which the network may never have seen.",
     prepared=True,
+    together=together,
 )

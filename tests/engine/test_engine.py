@@ -32,7 +32,8 @@ def test_an_answer_says_all_about_itself(bench: Bench, pictures: list[Floats]) -
     assert (origin.model, origin.model_sha256) == ("tiny", bench.model.sha256())
     assert (origin.image_sha256, origin.target, origin.target_name) == (image_key(pictures[0]), 1, "class 1")
     assert (origin.units, origin.chunk, origin.drops, origin.device) == (8.0, (job.key,), (), "cpu")
-    assert set(origin.versions) == {"rhoscope", "torch", "torchvision", "numpy", "python"}
+    assert set(origin.versions) == {"rhoscope", "torch", "torchvision", "numpy", "python", "network"}
+    assert origin.versions["network"] == "as it is"
     assert origin.seconds > 0
     assert np.array_equal(answer.input, pictures[0])
     assert answer.before.sum() == pytest.approx(1, abs=1e-6)
