@@ -62,7 +62,10 @@ class LBFGS:
 
         Also the gradient's products (n, 2m) with all pairs: the history is read once for both.
         """
-        m, new = self.history, torch.stack([z - memory.z, g - memory.gradient, g], dim=1)
+        m, new = self.history, z.new_empty(len(z), 3, z.shape[1])
+        torch.sub(z, memory.z, out=new[:, 0])
+        torch.sub(g, memory.gradient, out=new[:, 1])
+        new[:, 2] = g
         own = torch.bmm(new, new.mT).double()
         curved = own[:, 0, 1] > 1e-10 * (own[:, 0, 0] * own[:, 1, 1]).sqrt()
         row = curved.nonzero()[:, 0]
@@ -70,7 +73,8 @@ class LBFGS:
         pairs, products = memory.pairs, memory.products
         places, first = pairs.flatten(0, 1), row * 2 * m + slot  # pairs of all rows as one list
         for offset, part in ((0, 0), (m, 1)):
-            places.index_copy_(0, first + offset, new[row, part])
+            values = new[:, part]
+            places.index_copy_(0, first + offset, values if len(row) == len(z) else values[row])
         onto = torch.bmm(new, pairs.mT).mT.double()  # this way round it is five times faster than pairs · newᵀ
         for column, place in ((0, slot), (1, m + slot)):
             products[row, :, place] = onto[row, :, column]

@@ -66,6 +66,8 @@ class Kept:
         wins = other.score > self.score
         if bool(wins.all()):
             return other
+        if not bool(wins.any()):
+            return self
         pairs = zip(other.parts, self.parts, strict=True)
         return Kept(*(new.where(wins.view(-1, *[1] * (new.ndim - 1)), old) for new, old in pairs))
 
@@ -112,6 +114,7 @@ class _Work:
         self.kept: Kept | None = None
         self.step = 0
         count = len(plan.rows)
+        self.spent = Passes()
         self.passes = [Passes()] * count
         self.traced = torch.full((plan.steps + 1, count), torch.nan, dtype=plan.start.dtype, device=plan.start.device)
         self.alive = torch.ones(count, dtype=torch.bool, device=plan.start.device)
@@ -159,8 +162,7 @@ class _Work:
 
     def note(self, view: View, backward: int) -> None:
         """Count the passes, trace the loss, keep the iterate if it is the best."""
-        for row in self.index.tolist():
-            self.passes[row] += Passes(1, backward)
+        self.spent += Passes(1, backward)
         if self.first is None:
             self.first = view.logits
         self.image = view.image
@@ -189,6 +191,8 @@ class _Work:
         """Put the best of these rows aside."""
         if self.kept is not None and bool(which.any()):
             self.gone.append((self.index[which], self.kept.take(which)))
+            for row in self.index[which].tolist():
+                self.passes[row] = self.spent
 
     def finish(self) -> Found:
         """Score the last iterates, and put every row's best back in its place."""

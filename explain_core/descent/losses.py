@@ -15,6 +15,12 @@ from explain_core.types import PerRow
 TINY = 1e-12  # under the root of a squared gradient: the bare root is NaN where a map is flat
 
 
+def _squares(difference: Tensor) -> PerRow:
+    """Σ d² per row, over dimensions as they lie in memory: to flatten would copy what has its channels last."""
+    size: Tensor = torch.linalg.vector_norm(difference, dim=tuple(range(1, difference.ndim))).square()
+    return size
+
+
 class _MeanSquare(torch.autograd.Function):
     """mean((a − b)²) per row, keeping only the difference: one pass over memory each way."""
 
@@ -22,9 +28,7 @@ class _MeanSquare(torch.autograd.Function):
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
         difference = a - b
         ctx.save_for_backward(difference)
-        flat = difference.flatten(1)
-        size: Tensor = torch.linalg.vector_norm(flat, dim=1).square() / flat.shape[1]
-        return size
+        return _squares(difference) / difference[0].numel()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
@@ -47,8 +51,7 @@ class _Distance(torch.autograd.Function):
         differences = torch._foreach_sub(list(features), list(references))
         scales = weights / torch.tensor([d[0].numel() for d in differences], device=weights.device)
         ctx.save_for_backward(scales, *differences)
-        sizes = torch.stack([torch.linalg.vector_norm(d.flatten(1), dim=1) for d in differences], dim=1)
-        return (scales * sizes.square()).sum(1)
+        return (scales * torch.stack([_squares(d) for d in differences], dim=1)).sum(1)
 
     @staticmethod
     @once_differentiable
