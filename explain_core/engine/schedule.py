@@ -22,8 +22,9 @@ OLDEST_EVERY = 8
 MOST_ROWS = {"cpu": 16, "cuda": 64}
 """Larger batches gain nothing, and one step of them would keep a short question waiting."""
 
-BATCH_BYTES = 2 << 30
-"""Of a batch on the processor, which others use as well, unless a limit was set."""
+BATCH_BYTES = 500 << 20
+"""Of a batch on the processor, unless a limit was set: some four rows of a common network at 224 × 224, beyond which a
+row becomes no cheaper, while the page with its libraries stays below 1.5 GB."""
 
 LIMIT = "RHOSCOPE_MEMORY"
 """The setting: GiB that the computing may take, besides the program itself."""
@@ -173,7 +174,7 @@ class Scheduler:
 
 
 def default_batch(device: torch.device) -> int:
-    """Half of what is free on an accelerator; 2 GiB on the processor."""
+    """Half of what is free on an accelerator; half a GiB on the processor."""
     return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else BATCH_BYTES
 
 
