@@ -10,7 +10,6 @@ and `--debug` shows the whole of it.
 from __future__ import annotations
 
 import os
-import re
 import socket
 import sys
 from collections.abc import Iterable, Sequence
@@ -36,7 +35,7 @@ from explain_core.retraining import commands as retraining
 from explain_core.runs import commands
 from explain_core.runs.beside import start_worker
 from explain_core.runs.kinds import Kind, by_name
-from explain_core.terminal import Device, DeviceOption, MemoryOption, check_writable, one_line, progress_bar
+from explain_core.terminal import DeviceOption, MemoryOption, check_writable, device_named, one_line, progress_bar
 from explain_core.training import commands as training
 
 if TYPE_CHECKING:
@@ -194,7 +193,7 @@ def explain(
     ] = None,
     settings: Settings = None,
     seed: Annotated[int, typer.Option(help="Seeds whatever a method draws at random.")] = 0,
-    device: DeviceOption = Device.AUTO,
+    device: DeviceOption = "auto",
     memory: MemoryOption = None,
 ) -> None:
     """Explain pictures: DIR/explanations.jsonl, and an npz and a PNG per result."""
@@ -204,7 +203,7 @@ def explain(
     from explain_core.engine.library import choose_device
     from explain_core.models.zoo import load_model
 
-    where, files = choose_device(device.value), pictures_in(images)
+    where, files = choose_device(device), pictures_in(images)
     knobs = knobs_from(methods_named(method or ()), settings or ())
     asked = Asked(knobs, target, tuple(map(rho_from, rho or ())), seed, memory)
     with progress_bar(f"{len(files)} pictures, {len(knobs)} methods") as (show, say):
@@ -234,7 +233,7 @@ def evaluate(
     rho: Annotated[str, typer.Option(metavar="X|none", help="RMS bound on the change, for methods with one.")] = "none",
     n: Annotated[int | None, typer.Option("--n", min=1, help="Pictures, drawn with the seed. Default: all.")] = None,
     seed: Annotated[int, typer.Option(help="Seeds the draw of pictures and whatever is drawn at random.")] = 0,
-    device: DeviceOption = Device.AUTO,
+    device: DeviceOption = "auto",
 ) -> None:
     """Run a metric or a paper's protocol; asked again after a stop, it goes on where it was."""
     check_writable(out.parent)
@@ -244,26 +243,26 @@ def evaluate(
     from explain_core.evaluation.result import lines
 
     with progress_bar(name) as (show, say):
-        study = study_asked(
-            name, data, model or ["demo"], method or (), settings or (), rho_from(rho), n, seed, device.value
-        )
+        study = study_asked(name, data, model or ["demo"], method or (), settings or (), rho_from(rho), n, seed, device)
         values = measure(study, out, on_progress=show, on_fault=say)
     _tell(lines(values))
 
 
 @shell.command()
 def worker(
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where its runs compute.")] = "auto",
+    device: Annotated[
+        list[str] | None,
+        typer.Option(metavar="auto|cpu|cuda[:N]", help="Where its runs compute; may be repeated. auto: on every GPU."),
+    ] = None,
     at_once: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many runs of a device at once.")] = 1,
     once: Annotated[bool, typer.Option("--once", help="End after one run.")] = False,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is left to do.")] = False,
     lonely: Annotated[bool, typer.Option("--alone", help="Leave where the workspace has a worker.")] = False,
 ) -> None:
     """Carry out the runs that wait, each in a process of its own."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise InputError(f"Device {device!r}: it must be auto, cpu, cuda or cuda:N.")
+    devices = [device_named(text) for text in device or ["auto"]]
     commands.work(
-        open_runs(), RUNS, home(), device=device, at_once=at_once, once=once, until_idle=until_idle, lonely=lonely
+        open_runs(), RUNS, home(), devices=devices, at_once=at_once, once=once, until_idle=until_idle, lonely=lonely
     )
 
 

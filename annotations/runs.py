@@ -101,14 +101,14 @@ class RunStore:
 
         On `device` of `host`, no more than `at_once` run at the same time, whoever runs them.
         """
-        waiting = (RunRow.state == "waiting", RunRow.wants.in_(("auto", device)), RunRow.kind.in_(tuple(kinds)))
+        waiting = (RunRow.state == "waiting", RunRow.wants.in_(_suits(device)), RunRow.kind.in_(tuple(kinds)))
         oldest = select(RunRow).where(*waiting).order_by(RunRow.created, RunRow.id).limit(1)
         with self._database.read() as session:
             if session.scalar(oldest) is None:  # most of the time, and then nobody needs to be kept from writing
                 return None
         with self._database.write() as session:
-            self._database.hold(session, f"runs: {host} {device}")
-            busy = (RunRow.state == "running", RunRow.host == host, RunRow.device == device)
+            self._database.hold(session, f"runs: {host} {min(_same(device))}")
+            busy = (RunRow.state == "running", RunRow.host == host, RunRow.device.in_(_same(device)))
             if (session.scalar(select(func.count()).where(*busy)) or 0) >= at_once:
                 return None
             row = session.scalar(oldest.with_for_update(skip_locked=True))
@@ -217,8 +217,8 @@ class RunStore:
 
     def nothing_left(self, device: str, kinds: Iterable[str]) -> bool:
         """Whether no run waits for such a worker, and none runs there that might come back to it."""
-        waits = (RunRow.state == "waiting") & RunRow.wants.in_(("auto", device)) & RunRow.kind.in_(tuple(kinds))
-        runs = (RunRow.state == "running") & (RunRow.device == device)
+        waits = (RunRow.state == "waiting") & RunRow.wants.in_(_suits(device)) & RunRow.kind.in_(tuple(kinds))
+        runs = (RunRow.state == "running") & RunRow.device.in_(_same(device))
         with self._database.read() as session:
             return session.scalar(select(RunRow.id).where(waits | runs).limit(1)) is None
 
@@ -235,6 +235,17 @@ class RunStore:
                 session.add(row)
             if not row.attempt and row.state in ("interrupted", "done"):  # nobody has run it from here
                 row.state, row.finished, row.progress = state, ended, float(state == "done")
+
+
+def _same(device: str) -> set[str]:
+    """All names of a device: the first GPU has two."""
+    first = {"cuda", "cuda:0"}
+    return first if device in first else {device}
+
+
+def _suits(device: str) -> set[str]:
+    """What a run may want that such a device carries out."""
+    return {"auto", *_same(device)} | ({"cuda"} if device.startswith("cuda") else set())
 
 
 def _store_at(url: str) -> RunStore:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from explain_core.errors import OutputError
+from explain_core.errors import InputError, OutputError
 
 
-class Device(StrEnum):
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
+def device_named(text: str) -> str:
+    """A device's name as it is; raises InputError for what is none."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise InputError(f"Device {text!r}: it must be auto, cpu, cuda or cuda:N.")
+    return text
 
 
-DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+DeviceOption = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where to compute.", parser=device_named)]
 MemoryOption = Annotated[
     float | None,
     typer.Option(min=0.1, max=65_536, metavar="GIB", help="Memory for it. Default: RHOSCOPE_MEMORY, or half."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from explain_core.errors import InputError
-from explain_core.terminal import Device, DeviceOption, check_writable, progress_bar
+from explain_core.terminal import DeviceOption, check_writable, progress_bar
 
 if TYPE_CHECKING:
     from explain_core.bench.growth import GrowthReport
@@ -32,7 +32,7 @@ def bench(
     ] = None,
     rounds: Annotated[int, typer.Option(min=5, help="Turns; medians are taken over them.")] = 5,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
-    device: DeviceOption = Device.CPU,
+    device: DeviceOption = "cpu",
     peers: Annotated[bool, typer.Option("--peers", help="Against captum, grad-cam and foolbox, in turn.")] = False,
     growth: Annotated[bool, typer.Option("--growth", help="As batch, ρ, size and masks grow.")] = False,
     file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here.")] = None,
@@ -53,7 +53,7 @@ def bench(
     from explain_core.engine.library import choose_device
     from explain_core.models.zoo import load_model
 
-    where = choose_device(device.value)
+    where = choose_device(device)
     common = {"size": size_from(size) if size else None, "rounds": rounds, "threads": threads}
     shown = {**common, "batch": batch, "data": data}
     report: Report | PeerReport | GrowthReport

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from explain_core.terminal import Device, DeviceOption, check_writable, progress_bar
+from explain_core.terminal import DeviceOption, check_writable, progress_bar
 
 shell = typer.Typer()
 
@@ -24,7 +24,7 @@ def campaign(
         list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="Such as items=600; may be repeated.")
     ] = None,
     title: Annotated[str, typer.Option(help="What raters see above the items.")] = "",
-    device: DeviceOption = Device.AUTO,
+    device: DeviceOption = "auto",
 ) -> None:
     """Make confident adversarial examples for people to judge; the same again goes on where it was."""
     check_writable(out)
@@ -32,7 +32,7 @@ def campaign(
 
     spec = {"model": model, "data": data, "beside": beside or [], "params": knobs_of(settings or ()), "title": title}
     with progress_bar("Campaign") as (show, _):
-        bundle = carry_out(spec, out, device.value, show)
+        bundle = carry_out(spec, out, device, show)
     typer.echo(str(bundle))
 
 
@@ -47,7 +47,7 @@ def simulated_rater(
     sure: Annotated[float, typer.Option(min=0, max=1, help="Below this probability it is unsure.")] = 0.5,
     error: Annotated[float, typer.Option(min=0, max=1, help="How often it gives another answer.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Of its errors.")] = 0,
-    device: DeviceOption = Device.AUTO,
+    device: DeviceOption = "auto",
 ) -> None:
     """Let a network answer in people's place, or of phantoms the truth; the labels say that it is no person."""
     check_writable(out.parent)
@@ -60,7 +60,7 @@ def simulated_rater(
     from explain_core.methods import METHODS
 
     if model:
-        held = Library(choose_device(device.value), METHODS).open(model)
+        held = Library(choose_device(device), METHODS).open(model)
         found = answers(bundle, held, sure=sure, error=error, seed=seed)
     else:
         found = known_answers(bundle, error=error, seed=seed)

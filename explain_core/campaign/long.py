@@ -17,7 +17,7 @@ from explain_core.runs.kinds import Report
 
 def work(spec: Mapping[str, Any], folder: Path, report: Report) -> None:
     """A run of the kind `campaign`."""
-    carry_out(spec, folder, report.device.partition(":")[0], report.progress)
+    carry_out(spec, folder, report.device, report.progress)
 
 
 def carry_out(

@@ -37,7 +37,7 @@ class Engine:
     """One worker thread on one device; every method may be called from any thread.
 
     Args:
-        device: `auto`, `cpu` or `cuda`.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
         cache_bytes: answers and predictions kept.
         memory_bytes: what the computing may take, besides the program itself; None: RHOSCOPE_MEMORY (GiB), or else
             half of the machine's memory, and nine tenths of a free accelerator's.
@@ -173,7 +173,8 @@ class Engine:
                 self._cache.put(key, found)
 
     def _disk_key(self, row: Row) -> str:
-        return key_of(row.job.key, device_name(self.device), versions())
+        _, network = row.held.for_method(row.method)
+        return key_of(row.job.key, device_name(self.device), {**versions(), "network": network})
 
     def _enter(self, row: Row, keep: bool) -> Ticket:
         """A ticket for the row, or for the equal one that is known, at work or waiting already."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +18,8 @@ from explain_core.engine.lending import keep_ready, lend
 from explain_core.errors import ModelError, RhoscopeError, WeightsError
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier, InputSpec, Kind
-from explain_core.models.prepared import prepare
+from explain_core.models.prepared import prepare, told
 from explain_core.models.zoo import load_model
-
-FOLDED, AS_IT_IS = "batch-norm folded", "as it is"
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,8 @@ class Held:
 
     def for_method(self, method: Method) -> tuple[Classifier, str]:
         """The network that the method is given, and in words what was done to it."""
-        if method.prepared and self.prepared is not self.model:
-            return self.prepared, FOLDED
-        return self.model, AS_IT_IS
+        model = self.prepared if method.prepared else self.model
+        return model, told(self.model, model)
 
 
 class Library:
@@ -92,12 +90,24 @@ class Library:
 
 
 def choose_device(device: str) -> torch.device:
-    """`auto` is an accelerator where there is one; raises ModelError for one that is not there."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise ModelError(f"device {device!r}: it must be one of auto, cpu, cuda.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ModelError("device 'cuda': there is none here; use 'auto' or 'cpu'.")
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    """`auto` is an accelerator where there is one, `cuda:N` that of this number; raises ModelError for others."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise ModelError(f"device {device!r}: it must be one of auto, cpu, cuda, cuda:N.")
+    kind, _, number = device.partition(":")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "cuda" and count <= int(number or 0):
+        raise ModelError(f"device {device!r}: there {_are(count)} here; use one of auto, {', '.join(devices())}.")
+    return torch.device(device if kind != "auto" else "cuda" if count else "cpu")
+
+
+def devices() -> list[str]:
+    """Where work can be spread to: every accelerator by its name, or the processor where there is none."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return [f"cuda:{number}" for number in range(count)] or ["cpu"]
+
+
+def _are(count: int) -> str:
+    return "is none" if count == 0 else "is only one" if count == 1 else f"are only {count}"
 
 
 def hold(
@@ -108,7 +118,7 @@ def hold(
     It is prepared if it is to be `ready` for many passes: that takes as long as some ten of them.
     """
     weights = [*model.parameters(), *model.buffers()]
-    if any(tensor.device.type != device.type for tensor in weights):
+    if any(_elsewhere(tensor, device) for tensor in weights):
         model = copy.deepcopy(model).to(device)
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), model.mean.dtype)
     density, widest = _try_out(model, name, device, dtype)
@@ -120,6 +130,11 @@ def hold(
     cannot = {method: why for method, why in reasons.items() if why}
     card = ModelCard(name, model.sha256(), model.classes, model.kind, model.input, cannot)
     return Held(model, prepared, card, density, widest, device, dtype)
+
+
+def _elsewhere(tensor: Tensor, device: torch.device) -> bool:
+    """`cuda` is wherever it is on an accelerator, `cuda:N` only there."""
+    return tensor.device.type != device.type or (device.index is not None and tensor.device.index != device.index)
 
 
 def _try_out(model: Classifier, name: str, device: torch.device, dtype: torch.dtype) -> tuple[float, float]:

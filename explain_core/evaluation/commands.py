@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from explain_core.terminal import Device, DeviceOption, check_writable, progress_bar
+from explain_core.terminal import DeviceOption, check_writable, progress_bar
 
 shell = typer.Typer()
 
@@ -43,7 +43,7 @@ def attack(
     rho: Annotated[str, typer.Option(metavar="X|none", help="RMS bound, for attacks with one.")] = "none",
     n: Annotated[int | None, typer.Option("--n", min=1, help="Pictures, drawn with the seed. Default: all.")] = None,
     seed: Annotated[int, typer.Option(help="Seeds the draw and random starts.")] = 0,
-    device: DeviceOption = Device.AUTO,
+    device: DeviceOption = "auto",
 ) -> None:
     """Attack a data set and keep the pictures, so that a network can be trained on them."""
     check_writable(out.parent)
@@ -59,7 +59,7 @@ def attack(
     with progress_bar(row.title) as (show, _):
         items = load_data(data)
         told = attack_set(
-            Library(choose_device(device.value), METHODS).open(model),
+            Library(choose_device(device), METHODS).open(model),
             items if n is None else items.sample(n, seed),
             row.name,
             out,

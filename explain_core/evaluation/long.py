@@ -17,7 +17,7 @@ from explain_core.runs.kinds import Report
 def evaluate(spec: Mapping[str, Any], folder: Path, report: Report) -> None:
     """`spec` holds what `study_asked` takes but for the device; FOLDER is NAME.run, and NAME.json the result."""
     asked = {**spec, "models": spec["models"] or ["demo"]}
-    study = study_asked(**asked, device=report.device.partition(":")[0])
+    study = study_asked(**asked, device=report.device)
     measure(study, folder.with_suffix(".json"), on_progress=report.progress, on_fault=_say)
 
 

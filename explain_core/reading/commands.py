@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from explain_core.reading.asked import KIND, build_spec
-from explain_core.terminal import Device, DeviceOption, check_writable, progress_bar
+from explain_core.terminal import DeviceOption, check_writable, progress_bar
 
 shell = typer.Typer()
 
@@ -33,7 +33,7 @@ def build(
     title: Annotated[str, typer.Option(help="What readers see above the cases; else: Reader study.")] = "",
     seed: Annotated[int, typer.Option(help="Seeds whatever a method draws at random.")] = 0,
     queue: Annotated[bool, typer.Option("--queue", help="Leave it to a worker, as a run.")] = False,
-    device: DeviceOption = Device.AUTO,
+    device: DeviceOption = "auto",
 ) -> None:
     """Compute every explanation of a study's cases; the same again goes on where it was, and tries what failed."""
     check_writable(out)
@@ -47,7 +47,7 @@ def build(
     from explain_core.reading.long import carry_out
 
     with progress_bar("Study") as (show, say):
-        bundle = carry_out(spec, out, device.value, on_progress=show, on_fault=say)
+        bundle = carry_out(spec, out, device, on_progress=show, on_fault=say)
     typer.echo(str(bundle))
 
 

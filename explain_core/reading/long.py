@@ -20,7 +20,7 @@ TITLE = "Reader study"
 
 def work(spec: Mapping[str, Any], folder: Path, report: Report) -> None:
     """A run of the kind `study`."""
-    carry_out(spec, folder, report.device.partition(":")[0], on_progress=report.progress, on_fault=_say)
+    carry_out(spec, folder, report.device, on_progress=report.progress, on_fault=_say)
 
 
 def carry_out(

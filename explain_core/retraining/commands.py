@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from explain_core.errors import OutputError
-from explain_core.terminal import Device, DeviceOption, check_writable, one_line, progress_bar
+from explain_core.terminal import DeviceOption, check_writable, one_line, progress_bar
 
 if TYPE_CHECKING:
     from explain_core.models.promotions import Promotion
@@ -44,7 +44,7 @@ shell, of_labels = typer.Typer(), typer.Typer()
 def retrain(
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="What `rhoscope labels retrain` has frozen.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The networks, and proof.json.")],
-    device: DeviceOption = Device.AUTO,
+    device: DeviceOption = "auto",
 ) -> None:
     """Retrain from a manifest alone, and prove whether it helped; the same again goes on where it was."""
     from explain_core.retraining.manifest import FILE, read_manifest
@@ -56,7 +56,7 @@ def retrain(
 
     _lay_down(manifest, out / FILE)
     with progress_bar("Retraining") as (show, _):
-        proof = retrain(out / FILE, out, device.value, _Alone(device.value, Alone(show)))
+        proof = retrain(out / FILE, out, device, _Alone(device, Alone(show)))
     typer.echo(proof.as_dict()["sentence"])
 
 

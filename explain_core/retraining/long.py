@@ -43,7 +43,7 @@ TRAINING_SHARE = 0.8
 
 def work(spec: Mapping[str, Any], folder: Path, report: Report) -> None:
     """A run of the kind `retrain`: FOLDER/manifest.json says everything."""
-    retrain(folder / FILE, folder, report.device.partition(":")[0], report)
+    retrain(folder / FILE, folder, report.device, report)
 
 
 def retrain(manifest: Path, out: Path, device: str, report: Report) -> Proof:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -82,7 +83,15 @@ def retry(context: typer.Context, name: Name) -> None:
 
 
 def work(
-    store: Store, kinds: Kinds, home: Path, *, device: str, at_once: int, once: bool, until_idle: bool, lonely: bool
+    store: Store,
+    kinds: Kinds,
+    home: Path,
+    *,
+    devices: Sequence[str],
+    at_once: int,
+    once: bool,
+    until_idle: bool,
+    lonely: bool,
 ) -> None:
     """A worker in this process; `lonely`, it leaves where the workspace has one."""
     if (until_idle or once) and not store.find(states=UNDER_WAY, most=1):
@@ -91,7 +100,7 @@ def work(
         free = held.enter_context(alone(home) if lonely else alone(home, patience=0))
         if lonely and not free:
             return
-        worker = Worker(store, kinds, device=_resolved(device), at_once=at_once)
+        worker = Worker(store, kinds, devices=_resolved(devices), at_once=at_once)
         ended = worker.run(most=1 if once else None, until_idle=until_idle)
     typer.echo(f"{ended} run{'' if ended == 1 else 's'} ended.")
 
@@ -117,10 +126,16 @@ def _state(text: str) -> RunState:
     raise InputError(f"No state {text!r}: {suggest(text, STATES)}")
 
 
-def _resolved(device: str) -> str:
-    """`auto` as the device that runs get: asked in another process, because a worker itself needs no torch."""
-    if device != "auto":
-        return device
-    code = "from explain_core.engine.library import choose_device; print(choose_device('auto').type)"
+def _resolved(devices: Sequence[str]) -> list[str]:
+    """Each once, `auto` as what there is: asked in another process, because a worker itself needs no torch."""
+    found = list[str]()
+    for device in devices:
+        found += _there() if device == "auto" else [device]
+    return list(dict.fromkeys(found))
+
+
+def _there() -> list[str]:
+    """All accelerators of this machine, or else the processor."""
+    code = "from explain_core.engine.library import devices; print(*devices())"
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    return asked.stdout.strip() if asked.returncode == 0 else "cpu"
+    return asked.stdout.split() if asked.returncode == 0 else ["cpu"]

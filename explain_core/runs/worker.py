@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -37,11 +38,13 @@ class Pace:
 
 
 class Worker:
-    """Runs of `kinds` on `device`, at most `at_once` of them, whichever worker of this machine holds them."""
+    """Runs of `kinds` on some devices, at most `at_once` on each, whichever worker of this machine holds them."""
 
-    def __init__(self, store: Store, kinds: Kinds, *, device: str, at_once: int = 1, pace: Pace | None = None) -> None:
+    def __init__(
+        self, store: Store, kinds: Kinds, *, devices: Sequence[str], at_once: int = 1, pace: Pace | None = None
+    ) -> None:
         self.name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._store, self._kinds, self._device, self._at_once = store, kinds, device, at_once
+        self._store, self._kinds, self._devices, self._at_once = store, kinds, tuple(devices), at_once
         self._pace = pace or Pace()
         self._children: list[_Child] = []
         self._due, self._asked_to_stop = 0.0, 0
@@ -72,11 +75,16 @@ class Worker:
     def _may_end(self, started: int, most: int | None, until_idle: bool) -> bool:
         if most is not None:
             return True  # all were started, or none waits
-        return until_idle and self._store.nothing_left(self._device, self._kinds)
+        return until_idle and all(self._store.nothing_left(device, self._kinds) for device in self._devices)
 
     def _claim(self) -> bool:
+        """Starts a run on the device that has the fewest of this worker's, if one waits for it."""
+        busy = Counter(child.run.device for child in self._children)
+        return any(self._claim_on(device) for device in sorted(self._devices, key=lambda device: busy[device]))
+
+    def _claim_on(self, device: str) -> bool:
         host = socket.gethostname()[:100]
-        run = self._store.claim(self.name, host, self._device, kinds=self._kinds, at_once=self._at_once)
+        run = self._store.claim(self.name, host, device, kinds=self._kinds, at_once=self._at_once)
         if run is None:
             return False
         process = self._start.Process(target=carry_out, args=(self._store, self._kinds[run.kind], run))

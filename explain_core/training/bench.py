@@ -17,6 +17,7 @@ import torch
 from explain_core.data.images import Picture
 from explain_core.data.sources import DataSet, Item
 from explain_core.engine.lending import lend
+from explain_core.engine.library import choose_device
 from explain_core.models.classifier import Classifier
 from explain_core.training.fit import Training
 from explain_core.training.recipe import load_recipe
@@ -73,7 +74,7 @@ class Report:
 
 def bench_training(batch: int = 32, rounds: int = 7, settings: Sequence[str] = (), device: str = "cpu") -> Report:
     """Steps of every variant in turn, `rounds` times after one to warm up; `settings` change the recipe of all."""
-    where = torch.device(device)
+    where = choose_device(device)
     items = _random(batch)
     with tempfile.TemporaryDirectory() as folder:
         work = {

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from explain_core.errors import InputError
-from explain_core.terminal import Device, DeviceOption, check_writable, progress_bar
+from explain_core.terminal import DeviceOption, check_writable, progress_bar
 
 shell = typer.Typer()
 
@@ -23,7 +23,7 @@ def train(
     ] = None,
     n: Annotated[int | None, typer.Option("--n", min=2, help="Pictures, drawn with the seed. Default: all.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from DIR's checkpoint.")] = False,
-    device: DeviceOption = Device.AUTO,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train a network by a recipe; under torchrun, several processes train it together."""
     check_writable(out)
@@ -35,7 +35,7 @@ def train(
     if started(out) and not resume:
         raise InputError(f"{out} holds a training run: add --resume to go on with it, or give another folder.")
     with progress_bar(asked.title or recipe) as (show, say):
-        done = train(asked, data, out, n=n, device=device.value, listener=Alone(show))
+        done = train(asked, data, out, n=n, device=device, listener=Alone(show))
         for name, value in done.figures.items():
             say(f"{name}: {value:.4f}")
     typer.echo(f"trained:{done.network}")
@@ -58,13 +58,13 @@ def bench_training(
         list[str] | None, typer.Option("--set", metavar="PART.FIELD=VALUE", help="Of the recipe, ae-cifar10.")
     ] = None,
     file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")] = None,
-    device: DeviceOption = Device.CPU,
+    device: DeviceOption = "cpu",
 ) -> None:
     """Measure what a training step costs with each term, in steps of plain training."""
     from explain_core import export
     from explain_core.training.bench import bench_training
 
-    report = bench_training(batch, rounds, settings or (), device.value)
+    report = bench_training(batch, rounds, settings or (), device)
     for line in report.lines():
         typer.echo(line)
     if file:

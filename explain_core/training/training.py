@@ -74,7 +74,7 @@ def train(
     Raises DataError, ImageError or ParamError for what cannot be trained, TrainingError where a run cannot go on,
     OutputError where its folder cannot be written, Cancelled where the listener wants it to stop.
     """
-    where = choose_device(device.partition(":")[0])
+    where = choose_device(device)
     with joined(where) as processes, held(out, processes):
         items = load_data(data) if isinstance(data, str) else data
         items = items if n is None else items.sample(n, recipe.schedule.seed)

@@ -58,6 +58,25 @@ def test_an_evaluation_is_carried_out(submitted: Callable[..., Run], capsys: pyt
     assert said(capsys, "runs", "logs", run.id[:5]).startswith("rhoscope: evaluate, attempt 1 on cpu")
 
 
+def timeless(value: object) -> object:
+    """A result without how long it took."""
+    if isinstance(value, dict):
+        return {name: timeless(part) for name, part in value.items() if name != "seconds"}
+    return [timeless(part) for part in value] if isinstance(value, list) else value
+
+
+def test_runs_that_share_a_machine_find_what_one_alone_finds(submitted: Callable[..., Run]) -> None:
+    """Two at once, and then one by itself: the same figures to the last bit."""
+    spec = {"name": "deletion", "methods": ["gradcam", "ape"], "settings": ["ape.steps=5"], "rho": 0.05}
+    command = [sys.executable, "-m", "cli", "worker", "--until-idle", "--device", "cpu", "--device", "cpu"]
+    for titles in (("one", "two"), ("alone",)):
+        runs = [submitted(title, **spec) for title in titles]
+        subprocess.run([*command, "--at-once", str(len(runs))], cwd=ROOT, check=True)
+    one, two, alone = (timeless(read_results(runs_folder() / f"{title}.json")) for title in ("one", "two", "alone"))
+    assert one == two == alone
+    assert one
+
+
 def test_a_fault_is_told_and_mended(submitted: Callable[..., Run], capsys: pytest.CaptureFixture[str]) -> None:
     run = submitted(models=["nowhere/net"])
     command = [sys.executable, "-m", "cli", "worker", "--device", "cpu", "--once"]

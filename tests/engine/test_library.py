@@ -14,6 +14,7 @@ import torch
 
 from explain_core.data.images import image_key
 from explain_core.engine import Engine, Job
+from explain_core.engine.library import choose_device, devices
 from explain_core.errors import (
     CannotExplain,
     ImageError,
@@ -115,3 +116,34 @@ def test_weights_that_are_not_numbers_are_refused(bench: Bench, tiny: Classifier
 def test_a_device_that_is_not_there() -> None:
     with pytest.raises(ModelError, match="auto, cpu, cuda"):
         Engine("tpu")
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:", "cuda:x", "cpu:1", "auto:0", "cuda:-1", "cuda:1000"])
+def test_a_device_that_is_not_there_is_said(name: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(f"device {name!r}")):
+        choose_device(name)
+
+
+@pytest.mark.parametrize(("count", "all_"), [(0, ["cpu"]), (1, ["cuda:0"]), (3, ["cuda:0", "cuda:1", "cuda:2"])])
+def test_devices_go_by_their_numbers(monkeypatch: pytest.MonkeyPatch, count: int, all_: list[str]) -> None:
+    """On a machine with so many accelerators: naming one does not touch it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    assert devices() == all_
+    assert [str(choose_device(name)) for name in all_] == all_
+    assert str(choose_device("auto")) == ("cuda" if count else "cpu")
+    with pytest.raises(ModelError, match=f"cuda:{count}.*use one of auto, {all_[0]}"):
+        choose_device(f"cuda:{count}")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two accelerators")
+def test_a_second_accelerator_finds_the_same(tiny: Classifier, pictures: list[Floats]) -> None:
+    found = []
+    for name in ("cuda:0", "cuda:1"):
+        with Engine(name) as engine:
+            sha256 = engine.add("tiny", tiny.to("cuda:0")).sha256
+            job = Job("tiny", sha256, "gradcam", image_key(pictures[0]), 1, METHODS["gradcam"].params())
+            found.append(engine.submit(job, pictures[0]).result(60).saliency)
+    tiny.cpu()
+    assert np.allclose(*found, rtol=1e-4, atol=1e-6)

@@ -80,8 +80,10 @@ def start(bench: Bench) -> Iterator[Start]:
     """Starts a worker beside; none is left behind."""
     workers: list[Started] = []
 
-    def started(at_once: int = 1, lost_after: float = 60.0, grace: float = 60.0, call: str = "") -> Started:
-        pace = [str(at_once), str(lost_after), str(grace)]
+    def started(
+        at_once: int = 1, lost_after: float = 60.0, grace: float = 60.0, call: str = "", devices: str = "cpu"
+    ) -> Started:
+        pace = [str(at_once), str(lost_after), str(grace), devices]
         command = [sys.executable, str(WORK), bench.url, *pace, *filter(None, [call])]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         worker = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
@@ -226,3 +228,36 @@ def test_a_run_has_a_session_of_its_own_and_no_torch(bench: Bench, start: Start)
     bench.submit("torchless")
     ended(start())
     assert bench.ledger == ["False", "cpu", "True"]
+
+
+def test_runs_are_spread_over_the_devices(bench: Bench, start: Start) -> None:
+    """A worker asks no device whether it is there; so that four are at work can be seen without any."""
+    runs = [bench.submit("gated") for _ in range(6)]
+    worker = start(at_once=2, devices="cuda:0,cuda:1")
+    bench.begun(4)
+    under_way = bench.store.find(states=["running"])
+    assert Counter(run.device for run in under_way) == {"cuda:0": 2, "cuda:1": 2}
+    bench.gate.touch()
+    assert ended(worker) == [6]
+    assert {bench.state(run) for run in runs} == {"done"}
+
+
+def test_a_second_device_takes_work_before_the_first_takes_more(bench: Bench, start: Start) -> None:
+    for _ in range(2):
+        bench.submit("gated")
+    worker = start(at_once=2, devices="cuda:0,cuda:1")
+    bench.begun(2)
+    assert {run.device for run in bench.store.find(states=["running"])} == {"cuda:0", "cuda:1"}
+    bench.gate.touch()
+    assert ended(worker) == [2]
+
+
+def test_a_run_waits_for_the_device_that_it_wants(bench: Bench, start: Start) -> None:
+    ledger, wanted = str(bench.folder / "ledger"), {}
+    for name in ("cpu", "cuda", "cuda:1"):
+        spec, out = {"ledger": ledger, "number": name}, bench.folder / name
+        wanted[name] = bench.store.submit("short", spec, title=name, out=out, wants=name)
+    assert ended(start(devices="cuda:0,cuda:1")) == [2]
+    found = {name: bench.store.get(run.id) for name, run in wanted.items()}
+    assert (found["cpu"].state, found["cuda"].state) == ("waiting", "done")
+    assert (found["cuda:1"].state, found["cuda:1"].device) == ("done", "cuda:1")

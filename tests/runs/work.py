@@ -1,6 +1,6 @@
 """A worker in a process of its own.
 
-python work.py URL AT_ONCE LOST_AFTER GRACE [CALL]
+python work.py URL AT_ONCE LOST_AFTER GRACE DEVICE,… [CALL]
 
 With a CALL it is killed when it makes that call on the store.
 """
@@ -25,12 +25,12 @@ def deadly(store: RunStore, call: str) -> None:
     setattr(store, call, die)
 
 
-def main(url: str, at_once: str, lost_after: str, grace: str, call: str = "") -> None:
+def main(url: str, at_once: str, lost_after: str, grace: str, devices: str, call: str = "") -> None:
     store = RunStore(Database(url))
     if call:
         deadly(store, call)
     pace = Pace(beat=0.05, lost_after=float(lost_after), grace=float(grace))
-    print(Worker(store, KINDS, device="cpu", at_once=int(at_once), pace=pace).run(until_idle=True))
+    print(Worker(store, KINDS, devices=devices.split(","), at_once=int(at_once), pace=pace).run(until_idle=True))
 
 
 if __name__ == "__main__":
