@@ -113,13 +113,15 @@ class Classifier(nn.Module):
         self.input = input
         self.spec = spec
         self.standardise = standardise
+        self.channels_last = False
         self.register_buffer("mean", torch.tensor(list(mean)).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(list(std)).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, x: Images) -> Logits:
         """Logits (n, v) of pixels in [0, 1]."""
         mean, std = standards(x) if self.standardise else (self.mean, self.std)
-        return self.present(self.net((x - mean) / std))
+        normalised = (x - mean) / std
+        return self.present(self.net(_ChannelsLast.apply(normalised) if self.channels_last else normalised))
 
     def about(self, pictures: Images) -> Classifier:
         """The same network for what becomes of these pictures (n, c, h, w), row by row, or of one.
@@ -130,7 +132,7 @@ class Classifier(nn.Module):
             return self
         found = Classifier(self.net, classes=self.classes, kind=self.kind, input=self.input, spec=self.spec)
         found.mean, found.std = standards(pictures)
-        found.training = self.training
+        found.training, found.channels_last = self.training, self.channels_last
         return found
 
     def present(self, y: Tensor) -> Logits:
@@ -204,6 +206,18 @@ class Classifier(nn.Module):
         handling = (*(("each",) if self.standardise else normalisation), self.kind, self.input.values())
         digest.update(fingerprint(str(self.net), handling).encode())
         return digest.hexdigest()
+
+
+class _ChannelsLast(torch.autograd.Function):
+    """The same values with the channels of a pixel side by side in memory; gradients come back as they were."""
+
+    @staticmethod
+    def forward(_ctx: Any, x: Images) -> Images:
+        return x.contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    def backward(_ctx: Any, *grads: Tensor) -> Tensor:
+        return grads[0].contiguous()
 
 
 @torch.no_grad()

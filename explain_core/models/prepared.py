@@ -1,4 +1,4 @@
-"""A network made ready for many passes: batch-norm folded into the convolutions before it.
+"""A network made ready for many passes: batch-norm folded into the convolutions before it, and memory laid out anew.
 
 In eval mode batch-norm is an affine map of each channel, so the convolution can do its work:
 
@@ -8,6 +8,11 @@ A prepared network is a copy that shares no weights with the original, and every
 folded batch-norm becomes an identity.  Only a pair is folded of which a trace of the network shows that nobody
 else sees what lies between.  Networks that cannot be traced, and those whose logits would change by more than
 rounding, stay as they are.
+
+On a processor, networks that spend their time in wide convolutions compute with the channels of a pixel side by
+side ("channels last"): ResNets, VGG, DenseNet and GoogLeNet take 0.5–0.93 of the time at 224 × 224.  Narrow ones gain
+nothing (ResNet-44 at 32 × 32, MobileNet) or lose (SqueezeNet backwards, 1.1).  So this goes by the kernels; a
+measurement would decide now so, now so, and with it the last bits.
 
 Whoever looks at a folded convolution's map sees what came out of batch-norm, s A + t; see `unshifted`.
 """
@@ -26,24 +31,46 @@ TOLERANCE = 1e-4
 """Largest deviation of a logit, as a share of the largest; folding makes about 1e-6."""
 CONTRASTS = (0.1, 0.5, 1.0)
 SIDE = 64
+WIDE, MOSTLY = 128, 0.25
+"""Channels from which on a convolution is wide, and the share of such kernels from which on the layout pays."""
 
 SHIFT = "folded_shift"
 """The buffer of a folded convolution that holds t (k,)."""
 
 
 def prepare(model: Classifier) -> Classifier:
-    """The same classifier over a folded copy of its network; the model itself where there is nothing to fold.
+    """The same classifier over a copy of its network that is faster; the model itself where nothing can be done.
 
     The model is in eval mode with frozen parameters, and stays as it is; so does the copy.
     """
     pairs = foldable(model.net)
-    if not pairs:
+    wide = model.mean.device.type == "cpu" and wide_share(model.net) >= MOSTLY
+    if not pairs and not wide:
         return model
     swift = copy.deepcopy(model)
     for convolution, norm in pairs:
         fold(swift.net, convolution, norm)
+    if wide:
+        swift.net.to(memory_format=torch.channels_last)
+        swift.channels_last = True
     swift.requires_grad_(False)
     return swift if same(model, swift) else model
+
+
+def told(model: Classifier, prepared: Classifier) -> str:
+    """In words what was done to the network."""
+    if prepared is model:
+        return "as it is"
+    folded = any(SHIFT in dict(module.named_buffers(recurse=False)) for module in prepared.net.modules())
+    done = {"batch-norm folded": folded, "channels last": prepared.channels_last}
+    return ", ".join(what for what, was in done.items() if was)
+
+
+def wide_share(net: nn.Module) -> float:
+    """Which part of all convolutions' weights belongs to wide ones that look at more than one pixel."""
+    every = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    wide = [one for one in every if one.groups == 1 and one.in_channels >= WIDE and max(one.kernel_size) > 1]
+    return sum(one.weight.numel() for one in wide) / max(1, sum(one.weight.numel() for one in every))
 
 
 def foldable(net: nn.Module) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from explain_core.hooks import maps_of
 from explain_core.models.classifier import Classifier, InputSpec
-from explain_core.models.prepared import foldable, prepare, unshifted
+from explain_core.models.prepared import foldable, prepare, told, unshifted
 
 CLASSES = ("red", "green", "blue")
 
@@ -88,6 +88,12 @@ def deceptive() -> nn.Module:
     return nn.Sequential(Deceptive(3, 4, 3), nn.BatchNorm2d(4), *head(4))
 
 
+def wide() -> nn.Module:
+    """Most of its weights are in a convolution of many channels."""
+    kernels = [nn.Conv2d(3, 128, 1), nn.ReLU(), nn.Conv2d(128, 16, 3), nn.BatchNorm2d(16), nn.ReLU()]
+    return nn.Sequential(*kernels, *head(16))
+
+
 def gradient(model: Classifier, x: Tensor) -> Tensor:
     z = x.clone().requires_grad_()
     (slope,) = torch.autograd.grad(model(z)[:, 1].sum(), z)
@@ -104,6 +110,7 @@ def gradient(model: Classifier, x: Tensor) -> Tensor:
         (Shared, []),
         (Undecided, []),
         (deceptive, []),
+        (wide, [("2", "3")]),
     ],
 )
 def test_what_is_folded(net: Callable[[], nn.Module], pairs: list[tuple[str, str]]) -> None:
@@ -127,6 +134,21 @@ def test_the_original_is_left_alone() -> None:
     assert [name for name, _ in ready.named_modules()] == [name for name, _ in model.named_modules()]
     assert (ready.spec, ready.classes, ready.kind, ready.input) == (model.spec, model.classes, model.kind, model.input)
     assert not any(parameter.requires_grad for parameter in ready.parameters())
+
+
+def test_what_was_done_is_told() -> None:
+    done = {"batch-norm folded": plain(), "batch-norm folded, channels last": wide(), "as it is": Shared()}
+    for words, net in done.items():
+        model = classifier(net)
+        assert told(model, prepare(model)) == words
+    bare = classifier(nn.Sequential(nn.Conv2d(3, 128, 1), nn.ReLU(), nn.Conv2d(128, 16, 3), *head(16)))
+    ready, x = prepare(bare), torch.rand(2, 3, 16, 16)
+    assert told(bare, ready) == "channels last"
+    assert not bare.channels_last
+    torch.testing.assert_close(gradient(ready, x), gradient(bare, x), rtol=1e-4, atol=1e-6)
+    assert gradient(ready, x).is_contiguous()
+    own = prepare(classifier(wide(), standardise=True))
+    assert own.about(x).channels_last
 
 
 def test_a_picture_standardised_by_itself() -> None:
