@@ -23,7 +23,7 @@ from explain_core.bench.rivals.base import REMEDY, Asked, Rival
 from explain_core.bench.stage import Measured, lent, measured, opened, question_of, solve, unit
 from explain_core.bench.timing import ROUNDS, Work, check_rounds, enough, middle, on_threads, seconds
 from explain_core.engine.library import Held
-from explain_core.errors import InputError
+from explain_core.errors import InputError, RhoscopeError
 from explain_core.methods import get_method
 from explain_core.models.classifier import Classifier
 from explain_core.types import Question
@@ -142,6 +142,8 @@ def _held(stage: _Stage, rival: Rival, given: Mapping[str, Any], rounds: int) ->
     try:
         ways = dict(rival.ways(asked))
         tried = {name: _tried(stage, way) for name, way in ways.items()}
+    except RhoscopeError as error:
+        return str(error)
     except Exception as error:  # whatever another program trips over, the other contests are held
         return f"{rival.peer} fails: {type(error).__name__}: {' '.join(str(error).split())}"
     best = min(tried, key=lambda name: tried[name][0])

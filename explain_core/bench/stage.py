@@ -125,7 +125,7 @@ def unit(model: Classifier, question: Question) -> None:
 
 def solve(held: Held, method: Method, params: Params, question: Question) -> tuple[Explanation, int]:
     """The method's answer on the network that the engine gives it, and in how many steps it came."""
-    given = held.prepared if method.prepared else held.model
+    given, _ = held.for_method(method)
     working, steps = method.run(given, question, params), 0
     while True:
         try:

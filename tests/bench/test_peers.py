@@ -27,10 +27,10 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 
 
-def held(model: Classifier, rival: Rival, batch: int = 2) -> Row:
-    report = against_peers(
-        model, {rival.method: QUICK.get(rival.method, {})}, batch=batch, size=(16, 16), rivals=[rival]
-    )
+def held(model: Classifier, rival: Rival) -> Row:
+    report = against_peers(model, {rival.method: QUICK.get(rival.method, {})}, batch=2, size=(16, 16), rivals=[rival])
+    if "no faster in bfloat16" in "".join(report.left_out):
+        pytest.skip(report.left_out[0])
     assert report.left_out == ()
     (row,) = report.rows
     return row
@@ -41,6 +41,9 @@ def test_a_peer_finds_what_we_find(rival: Rival, tiny_named: Callable[[str], Cla
     if rival.version() is None:
         pytest.skip(f"{rival.peer} is not installed")
     found = held(tiny_named("in-place"), rival).agreement
+    if "bfloat16" in rival.what:
+        assert found["correlation"] > 0.99
+        return
     assert found.get("relative difference", 0) < (0.05 if rival.method == "gradcam-plus-plus" else CLOSE)
     if rival.method != "smoothgrad":  # its noise is other noise every time
         assert found.get("correlation", 1) > 0.9999
@@ -50,8 +53,7 @@ def test_a_peer_finds_what_we_find(rival: Rival, tiny_named: Callable[[str], Cla
 
 
 def plain_rise() -> Rival:
-    (rival,) = (rival for rival in RIVALS if rival.peer == PLAIN)
-    return rival
+    return next(rival for rival in RIVALS if rival.peer == PLAIN)
 
 
 def test_a_row_tells_the_turns(tiny: Classifier) -> None:

@@ -89,7 +89,7 @@ def test_peers_are_met_in_turn(model: str, tmp_path: Path, capsys: pytest.Captur
     file = tmp_path / "peers.json"
     settings = ["--method", "rise", "--set", "rise.samples=20", "--size", "16x12"]
     assert main(["bench", "--peers", "--model", model, *settings, "--json", str(file)]) == 0
-    (row,) = json.loads(file.read_text())["rows"]
+    row, *_ = json.loads(file.read_text())["rows"]
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("rise"))
     told = f"{row['ours_units']:8.2f}{row['theirs_units']:8.2f}  {row['ratio']:6.2f}"
     assert told in line

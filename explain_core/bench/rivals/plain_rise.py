@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from explain_core.bench.rivals.base import PLAIN, Asked, Rival, Ways, correlation, relative
+from explain_core.errors import CannotExplain
 from explain_core.methods.masked import score_of
 from explain_core.methods.rise import RiseParams, draw
 from explain_core.models.classifier import Classifier
-from explain_core.sampling import generators
+from explain_core.sampling import generators, has_bfloat16
 from explain_core.types import Explanation, Question, Saliency
 
 BATCHES = (8, 16, 32, 64)
@@ -29,8 +30,15 @@ def rise(asked: Asked) -> Ways:
     return {f"{size} masks a pass": partial(work, size) for size in BATCHES}
 
 
-def few(_: Question) -> dict[str, Any]:
-    return {"samples": 200}
+def halved(asked: Asked) -> Ways:
+    """Theirs in float32, ours in bfloat16; raises CannotExplain where the device is not good at that."""
+    if not has_bfloat16(asked.question.images.device):
+        raise CannotExplain("This device is no faster in bfloat16 than in float32.")
+    return rise(asked)
+
+
+def few(_: Question, *, bfloat16: bool = False) -> dict[str, Any]:
+    return {"samples": 200, "bfloat16": bfloat16}
 
 
 @torch.no_grad()
@@ -74,4 +82,7 @@ def same_map(_: Asked, ours: Explanation, theirs: Saliency) -> dict[str, float]:
     return {**correlation(ours.saliency, theirs), **relative(ours.saliency, theirs)}
 
 
-RIVALS = (Rival("rise", PLAIN, "a plain batched re-derivation, same masks", rise, same_map, few),)
+RIVALS = (
+    Rival("rise", PLAIN, "batched from the paper, same masks", rise, same_map, few),
+    Rival("rise", PLAIN, "the same, ours in bfloat16", halved, same_map, partial(few, bfloat16=True)),
+)
