@@ -9,7 +9,8 @@ pass, σ the model's channel deviations (the authors work in the normalised spac
 over elements, as in the authors' code, so weights do not depend on resolution.
 
 - Without ρ: L-BFGS in the normalised space from x, one history per row, no box; the unclipped
-  change gives the saliency, the clipped picture is stored and scored.
+  change gives the saliency, the clipped picture is stored and scored.  With a tolerance, several λ' of
+  a picture are one path (`weights_path.py`).
 - With ρ: spectral projected gradient in pixel space, box and ball; the lowest loss is kept.
 
 Departures: on networks other than VGG each layer's term is divided by the mean square of φ_l(x)
@@ -37,6 +38,7 @@ from explain_core.methods.base import FEW_PICTURES, Method
 from explain_core.methods.layers import WEIGHTS, Layers, choose_layers
 from explain_core.methods.outcomes import NEARLY, decision, reach
 from explain_core.methods.smoothing import gaussian
+from explain_core.methods.weights_path import along, chains
 from explain_core.models.classifier import Classifier, pick
 from explain_core.params import AUTO, Choice, Params, Pattern, Range
 from explain_core.types import Drop, Explanation, Images, Passes, PerRow, Question, Step, Working
@@ -63,6 +65,9 @@ class PerceptualBallParams(Params):
     guided: Annotated[bool, "Multiply the saliency by the class's gradient at the picture."] = False
     fill_ball: Annotated[bool, "With ρ: lower the margin goal until the ball binds."] = False
     blur: Annotated[float, Range(0, 64, 0.5, unit="pixels"), "σ of the saliency's Gaussian blur."] = 2.0
+    tolerance: Annotated[
+        float, Range(0, 0.1), "Without ρ: done when 5 steps lower the loss by less than this share; 0: all steps."
+    ] = 0.0
     preset: Annotated[
         str, Choice(("ours", "pb-2021")), "pb-2021: the authors' code; overrides layer scaling, λ', root, keep."
     ] = "ours"
@@ -74,10 +79,15 @@ class PerceptualBallParams(Params):
 
 def run(model: Classifier, question: Question, params: PerceptualBallParams) -> Working:
     rows = Rows(question.images, question.target, question.rho)
-    layers = choose_layers(model, rows.x, params.layers, params.feature_weight, raw=params.theirs)
+    weight = question.knobs.get("feature_weight")
+    asked = params.feature_weight if weight is None else weight
+    layers = choose_layers(model, rows.x, params.layers, asked, raw=params.theirs)
     goal = rows.x.new_full((len(rows),), params.margin_goal)
     rows = rows.adding(goal=goal, **layers.references, **{"normalised x": (rows.x - model.mean) / model.std})
-    if question.rho is None:
+    if question.rho is None and params.tolerance and weight is not None and question.keys:
+        plan = without_rho(model, rows, layers, params)
+        found = yield from along(model, plan, chains(question, weight))
+    elif question.rho is None:
         found = yield from descend(model, without_rho(model, rows, layers, params))
     else:
         found = yield from with_rho(model, rows, layers, params)
@@ -105,6 +115,7 @@ def without_rho(model: Classifier, rows: Rows, layers: Layers, params: Perceptua
         rule=LBFGS(params.history),
         score=None if params.theirs else lambda view: -view.loss,
         stop=lambda view, gradient: gradient.flatten(1).abs().amax(1) <= FLAT_GRADIENT,
+        settled=params.tolerance,
         steps=params.steps,
         watch=layers.watch,
     )
@@ -225,4 +236,6 @@ METHOD = Method(
     memory=memory,
     features=features,
     limits="Often far inside the ball: the change that suffices is small.",
+    prepared=True,
+    per_row=("feature_weight",),
 )
