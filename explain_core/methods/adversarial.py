@@ -155,6 +155,7 @@ def _row(sign: int, name: str, title: str, summary: str) -> Method:
         cost=cost,
         sensitive=sign < 0,  # measured: a weakened class leaves a nearly flat landscape with many equal candidates
         limits="Tells most on networks trained to be robust; on others it may look like noise.",
+        prepared=True,
     )
 
 
