@@ -56,6 +56,13 @@ class Processes:
             distributed.barrier()
 
 
+def own_device(device: torch.device) -> torch.device:
+    """The GPU of this process, by torchrun's number for it on this machine, where no number was asked for."""
+    if device.type != "cuda" or device.index is not None or "LOCAL_RANK" not in os.environ:
+        return device
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+
+
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
     """The group that torchrun started this process in; NCCL on GPUs, gloo else."""

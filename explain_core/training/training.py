@@ -31,7 +31,7 @@ from explain_core.runs.kinds import Report
 from explain_core.training.checkpoint import FILE
 from explain_core.training.fit import Training, evaluate
 from explain_core.training.pictures import Pictures, class_names
-from explain_core.training.processes import Processes, joined
+from explain_core.training.processes import Processes, joined, own_device
 from explain_core.training.recipe import Recipe
 from explain_core.training.telling import Alone, Listener
 from explain_core.training.terms import TERMS
@@ -74,7 +74,7 @@ def train(
     Raises DataError, ImageError or ParamError for what cannot be trained, TrainingError where a run cannot go on,
     OutputError where its folder cannot be written, Cancelled where the listener wants it to stop.
     """
-    where = choose_device(device)
+    where = own_device(choose_device(device))
     with joined(where) as processes, held(out, processes):
         items = load_data(data) if isinstance(data, str) else data
         items = items if n is None else items.sample(n, recipe.schedule.seed)

@@ -22,6 +22,7 @@ from explain_core import explain
 from explain_core.errors import Cancelled, DataError, OutputError
 from explain_core.models.zoo import load_model
 from explain_core.training.checkpoint import FILE
+from explain_core.training.processes import own_device
 from explain_core.training.recipe import load_recipe
 from explain_core.training.telling import Alone
 from explain_core.training.training import train
@@ -94,6 +95,19 @@ def kill_after(arguments: Sequence[str], out: Path, epochs: int) -> None:
             break
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+@pytest.mark.parametrize(
+    ("asked", "rank", "got"),
+    [("cuda", "1", "cuda:1"), ("cuda:0", "1", "cuda:0"), ("cpu", "1", "cpu"), ("cuda", None, "cuda")],
+)
+def test_each_process_has_a_gpu_of_its_own(
+    asked: str, rank: str | None, got: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    assert own_device(torch.device(asked)) == torch.device(got)
 
 
 def test_two_processes_make_the_steps_of_one(data: str, tmp_path: Path) -> None:
