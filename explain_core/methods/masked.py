@@ -29,8 +29,8 @@ class MaskedParams(Params):
     fill: Annotated[str, Choice(FILLS), "What shows where the picture is hidden; mean is the network's zero."] = "mean"
     bfloat16: Annotated[
         bool,
-        "Score samples in bfloat16, where the processor has it: about twice as fast; maps correlate to 0.993–0.9999 with "
-        "the exact ones, on MobileNet the least.",
+        "Score samples in bfloat16, where the processor has it: about twice as fast; maps correlate to 0.993–0.9999 "
+        "with the exact ones, on MobileNet the least.",
     ] = False
 
 
