@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from explain_core.methods import METHODS, get_method
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier
 from explain_core.models.zoo import load_model
+from explain_core.params import Params
 from explain_core.records import Answer
 
 Array = Tensor | NDArray[Any]
@@ -47,7 +49,7 @@ def explain(
     progress: Callable[[float], None] | None = None,
     **knobs: Any,
 ) -> list[Answer]:
-    """Explains every picture at every ρ; answers come picture by picture, and by ρ within a picture.
+    """Explains every picture at every ρ and setting; answers come picture by picture, then by ρ, then by setting.
 
     Args:
         model: a classifier (given back as it was; computed with where it is), or a spec.
@@ -62,25 +64,26 @@ def explain(
         memory: GiB that the computing may take, besides the program itself; None: RHOSCOPE_MEMORY, or half of the
             machine's.  What a network keeps for its way back beyond that waits in a temporary file.
         progress: called after each step with the share done, 0 to 1.
-        knobs: the method's parameters, see `rhoscope methods`.
+        knobs: the method's parameters, see `rhoscope methods`; a list of values asks for each of them.
 
     Raises ImageError, TargetError, ParamError, ModelError, CannotExplain or MemoryExhausted; the
     model is back as it was then too.
     """
     row = get_method(method)
-    params = row.params.build(knobs)
+    settings = _settings(row, knobs)
     if chunk is not None and chunk < 1:
         raise ParamError(f"chunk = {chunk}: it must be at least 1.")
     limit = None if memory is None else memory_from(memory)
     rhos = _rhos(row, rho)
     pictures = [check_pixels(picture) for picture in _pictures(images)]
-    held = _hold(model, device, ready=row.cost(params) >= WORTH_PREPARING)
+    held = _hold(model, device, ready=row.cost(settings[0]) >= WORTH_PREPARING)
     for picture in pictures:
         held.model.check_images(picture.shape)
     jobs = [
         (Job(held.card.spec, held.card.sha256, method, image_key(picture), index, params, value, seed), picture)
         for picture, index in zip(pictures, _targets(held, pictures, target), strict=True)
         for value in rhos
+        for params in settings
     ]
     rows = [make_row(held, METHODS, job, picture) for job, picture in jobs]
     with lend(held.for_method(row)[0]):
@@ -128,6 +131,15 @@ def _rhos(method: Method, rho: Rho | Sequence[Rho]) -> list[float | None]:
     if not values:
         raise ParamError("rho is an empty list: give at least one value, or leave it out.")
     return values[:1] if method.rho == "none" else values
+
+
+def _settings(method: Method, knobs: Mapping[str, Any]) -> list[Params]:
+    """The parameters asked for: where knobs are lists, every combination, the last named varying fastest."""
+    lists = [list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value] for value in knobs.values()]
+    empty = [name for name, values in zip(knobs, lists, strict=True) if not values]
+    if empty:
+        raise ParamError(f"{empty[0]} is an empty list: give at least one value, or leave it out.")
+    return [method.params.build(dict(zip(knobs, values, strict=True))) for values in product(*lists)]
 
 
 def _number(rho: Any) -> float | None:

@@ -28,7 +28,8 @@ class Question:
 
     `images` (n, c, h, w) in [0, 1]; `target` (n,) class indices; `rho` (n,) RMS bounds on the
     change in pixel space, or None for a method's own form without a bound; `seed` with `keys`
-    (one text per row, the image's hash) seeds whatever a method draws at random.
+    (one text per row, the image's hash) seeds whatever a method draws at random; `knobs` (n,) are
+    parameters that may differ among rows (`Method.per_row`), which then count instead of the batch's.
     """
 
     images: Images
@@ -36,6 +37,7 @@ class Question:
     rho: PerRow | None = None
     seed: int = 0
     keys: tuple[str, ...] = ()
+    knobs: Mapping[str, PerRow] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

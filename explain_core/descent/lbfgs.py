@@ -51,11 +51,19 @@ class LBFGS:
     def __call__(self, gradient: Tensor, state: State, view: View) -> tuple[Tensor, State]:
         memory, z, g = Memory(*state), view.z.flatten(1), gradient.flatten(1)
         if view.step == 0:
-            direction = (1 / g.abs().sum(1).clamp_min(1e-30)).clamp_max(1)[:, None] * g
+            direction = self.first(memory, g)
         else:
             memory, onto = self.remembered(memory, z, g)
             direction = self.direction(memory, g, onto)
         return direction.view_as(gradient), memory._replace(z=z, gradient=g)
+
+    def first(self, memory: Memory, g: Tensor) -> Tensor:
+        """As torch's, or by the pairs that were handed on from a neighbouring problem."""
+        first = (1 / g.abs().sum(1).clamp_min(1e-30)).clamp_max(1)[:, None] * g
+        if not bool(memory.total.any()):
+            return first
+        onto = torch.bmm(g[:, None], memory.pairs.mT)[:, 0].double()
+        return self.direction(memory, g, onto).where(memory.total[:, None] > 0, first)
 
     def remembered(self, memory: Memory, z: Tensor, g: Tensor) -> tuple[Memory, Tensor]:
         """The newest pair in the place of the oldest, in rows where its curvature is positive.

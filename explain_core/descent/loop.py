@@ -15,9 +15,13 @@ import torch
 from torch import Tensor
 
 from explain_core.descent.plan import Plan
-from explain_core.descent.view import Rows, View, take
+from explain_core.descent.rules import State
+from explain_core.descent.view import Rows, View, joined, put, take
 from explain_core.models.classifier import Classifier
 from explain_core.types import Drop, Images, Logits, Passes, PerRow, Step
+
+OVER = 5
+"""Steps within which a row must come further to go on, where its plan says how far."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Found:
 
     `loss` is the kept picture's, `traced` (steps + 1, n) every iterate's, or what the plan traces
     instead (NaN after a row left); `first` are the logits of the start, `alive` the rows that were not dropped.
+    `state` is the rule's where the plan was given one to begin with.
     """
 
     z: Tensor
@@ -36,16 +41,26 @@ class Found:
     traced: Tensor
     alive: Tensor
     passes: tuple[Passes, ...]
+    state: State | None = None
 
-    def updated(self, index: Tensor, later: Found) -> Found:
-        """With rows `index` taken from a later plan over just those rows."""
-        pairs = ((self.z, later.z), (self.image, later.image), (self.logits, later.logits), (self.loss, later.loss))
-        z, image, logits, loss = (old.index_copy(0, index, new) for old, new in pairs)
-        alive = self.alive.index_copy(0, index, later.alive)
+    @classmethod
+    def nothing(cls, plan: Plan, classes: int) -> Found:
+        """Of rows before anything was done for them."""
+        n, unknown = len(plan.rows), plan.start.new_full((plan.steps + 1, len(plan.rows)), torch.nan)
+        logits = plan.start.new_zeros(n, classes)
+        alive = torch.zeros(n, dtype=torch.bool, device=plan.start.device)
+        return cls(plan.start, plan.rows.x, logits, logits, unknown[0], unknown, alive, (Passes(),) * n)
+
+    def updated(self, index: Tensor, later: Found, *, begun: bool = False) -> Found:
+        """With rows `index` taken from a later plan over just those rows; `begun`: also how they began and went."""
+        mine, new = ((f.z, f.image, f.logits, f.loss, f.alive) for f in (self, later))
+        z, image, logits, loss, alive = put(mine, index, new)
+        first = self.first.index_copy(0, index, later.first) if begun else self.first
+        traced = self.traced.index_copy(1, index, later.traced) if begun else self.traced
         passes = list(self.passes)
         for row, spent in zip(index.tolist(), later.passes, strict=True):
             passes[row] += spent
-        return replace(self, z=z, image=image, logits=logits, loss=loss, alive=alive, passes=tuple(passes))
+        return Found(z, image, logits, first, loss, traced, alive, tuple(passes))
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,7 @@ class _Work:
         self.model, self.plan = model, plan
         self.rows: Rows = plan.rows
         self.z = plan.start
-        self.rule_state = plan.rule.start(plan.start)
+        self.rule_state = plan.rule.start(plan.start) if plan.state is None else plan.state
         self.index = torch.arange(len(plan.rows), device=plan.start.device)
         self.image: Images = plan.rows.x
         self.kept: Kept | None = None
@@ -119,17 +134,27 @@ class _Work:
         self.traced = torch.full((plan.steps + 1, count), torch.nan, dtype=plan.start.dtype, device=plan.start.device)
         self.alive = torch.ones(count, dtype=torch.bool, device=plan.start.device)
         self.first: Logits | None = None
-        self.gone: list[tuple[Tensor, Kept]] = []
+        self.gone: list[tuple[Tensor, Kept, State]] = []
 
     def advance(self, step: int) -> Tensor | None:
         """One step of every row at work; returns the rows that are done, if any can be."""
         plan, self.step = self.plan, step
         view, gradient = self.look(differentiate=True)
         with torch.no_grad():
-            done = plan.stop(view, gradient) if plan.stop else None
+            done = self.done(view, gradient)
             direction, self.rule_state = plan.rule(gradient, self.rule_state, view)
             self.z = plan.project(view.z - direction, self.rows)
         return done
+
+    def done(self, view: View, gradient: Tensor) -> Tensor | None:
+        """Rows that the plan stops, and those that hardly get any lower."""
+        stopped = self.plan.stop(view, gradient) if self.plan.stop else None
+        if not self.plan.settled or self.step < OVER:
+            return stopped
+        traced = self.traced[: self.step + 1, self.index]
+        lowest = traced.amin(0)
+        settled = traced[:-OVER].amin(0) - lowest < self.plan.settled * lowest.abs()
+        return settled if stopped is None else settled | stopped
 
     def look(self, *, differentiate: bool) -> tuple[View, Tensor]:
         """One shared forward pass for all terms, and a backward pass to z for each loss where rows need one."""
@@ -190,7 +215,8 @@ class _Work:
     def retire(self, which: Tensor) -> None:
         """Put the best of these rows aside."""
         if self.kept is not None and bool(which.any()):
-            self.gone.append((self.index[which], self.kept.take(which)))
+            state = () if self.plan.state is None else take(self.rule_state, which)
+            self.gone.append((self.index[which], self.kept.take(which), state))
             for row in self.index[which].tolist():
                 self.passes[row] = self.spent
 
@@ -203,13 +229,14 @@ class _Work:
             else:
                 self.kept = replace(self.kept, z=self.z)
             self.retire(torch.ones_like(self.index, dtype=torch.bool))
-        order = torch.cat([index for index, _ in self.gone]).argsort()
-        parts = zip(*(kept.parts for _, kept in self.gone), strict=True)
-        _, z, logits, loss = (torch.cat(part)[order] for part in parts)
+        indices, kept, states = zip(*self.gone, strict=True)
+        order = torch.cat(indices).argsort()
+        _, z, logits, loss = take(joined([one.parts for one in kept]), order)
+        state = None if self.plan.state is None else take(joined(states), order)
         with torch.no_grad():
             image = self.plan.compose(z, self.plan.rows)
         first = self.first if self.first is not None else logits
-        return Found(z, image, logits, first, loss, self.traced, self.alive, tuple(self.passes))
+        return Found(z, image, logits, first, loss, self.traced, self.alive, tuple(self.passes), state)
 
 
 def differentiated(loss: Tensor, z: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from explain_core.descent.rules import Rule
+from explain_core.descent.rules import Rule, State
 from explain_core.descent.view import Rows, View
 from explain_core.hooks import Watch
 from explain_core.types import Images, PerRow
@@ -41,6 +41,9 @@ class Plan:
         score: what to keep: the picture with the highest score; None keeps the last.
         trace: what `Found.traced` holds of every iterate; None: the loss.
         stop: rows that are done (n,) bool; they leave the batch.
+        settled: rows are done as well when the last `loop.OVER` steps lowered the least that was traced of them by
+            less than this share of it; 0: never.
+        state: the rule's state to begin with, another plan's `Found.state`; None: the rule's own start.
         resting: rows whose rule needs no gradient at this step; when all rest, none is computed.
         watch: the activations to show to the loss (`View.features`).
     """
@@ -59,3 +62,5 @@ class Plan:
     resting: Callable[[View], Tensor] | None = None
     watch: Watch | None = None
     scored: bool = True
+    settled: float = 0.0
+    state: State | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -66,3 +66,17 @@ def take(tree: Any, index: Tensor) -> Any:
     if isinstance(tree, Tensor):
         return tree[index]
     return tuple(take(branch, index) for branch in tree)
+
+
+def put(tree: Any, index: Tensor, values: Any) -> Any:
+    """The tree with rows `index` of every tensor from `values`, a tree of the same form."""
+    if isinstance(tree, Tensor):
+        return tree.index_copy(0, index, values)
+    return tuple(put(branch, index, value) for branch, value in zip(tree, values, strict=True))
+
+
+def joined(trees: Sequence[Any]) -> Any:
+    """The rows of several trees of one form, end to end."""
+    if isinstance(trees[0], Tensor):
+        return torch.cat(list(trees))
+    return tuple(joined(branches) for branches in zip(*trees, strict=True))

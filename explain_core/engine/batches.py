@@ -101,7 +101,7 @@ def make_row(held: Held, methods: Mapping[str, Method], job: Job, pixels: Pixels
     pixels = check_pixels(pixels)
     held.model.check_images(pixels.shape)
     job = replace(job, target=target, rho=rho_for(method, job.rho), version=method.version)
-    group = job.group(pixels.shape, str(pixels.dtype))
+    group = job.group(pixels.shape, str(pixels.dtype), method.per_row)
     pictures, pass_ = method.least or method.memory, method.together(*pixels.shape[-2:])
     between = held.density * method.features(job.params) + held.dtype.itemsize * pictures(job.params)
     return Row(
@@ -241,6 +241,11 @@ class Run:
             rho=None if rho is None else rho.to(held.device),
             seed=jobs[0].seed,
             keys=tuple(job.image for job in jobs),
+            knobs={
+                name: torch.tensor([getattr(job.params, name) for job in jobs], dtype=held.dtype, device=held.device)
+                for name in self._method.per_row
+                if getattr(jobs[0].params, name) is not None
+            },
         )
 
     def _images(self) -> Images:

@@ -40,9 +40,11 @@ class Job:
         """Equal for equal jobs, also between processes."""
         return fingerprint(self)
 
-    def group(self, shape: Sequence[int], dtype: str) -> str:
-        """Equal for jobs that may be rows of one batch: they differ in picture, target or ρ only."""
-        same = (self.model, self.model_sha256, self.method, self.version, self.params, self.seed)
+    def group(self, shape: Sequence[int], dtype: str, per_row: Sequence[str] = ()) -> str:
+        """Equal for jobs that may be rows of one batch: they differ in picture, target, ρ or `per_row` numbers only."""
+        knobs = self.params.as_dict()
+        shared = {name: value for name, value in knobs.items() if name not in per_row or value is None}
+        same = (self.model, self.model_sha256, self.method, self.version, type(self.params).__name__, shared, self.seed)
         return fingerprint(*same, self.rho is None, list(shape), dtype)
 
 

@@ -47,6 +47,8 @@ class Method:
 
     `prepared` where it may be given a prepared network (models/prepared.py): it asks for logits, gradients in the
     picture and activations, and does not read or change the layers themselves.
+
+    `per_row` names parameters that rows of one batch may differ in: numbers, taken from `Question.knobs`.
     """
 
     name: str
@@ -66,4 +68,5 @@ class Method:
     features: Callable[[Any], float] = lambda _: 0.0
     sensitive: bool = False
     prepared: bool = False
+    per_row: tuple[str, ...] = ()
     together: Callable[[int, int], int] = lambda *_: 1

@@ -13,7 +13,7 @@ from explain_core.errors import ParamError
 from explain_core.hooks import Watch, survey
 from explain_core.models.classifier import Classifier
 from explain_core.params import AUTO
-from explain_core.types import Images
+from explain_core.types import Images, PerRow
 
 WEIGHTS = "layer weights"
 LARGE = 512 * 512  # pixels of a picture whose activations are not all kept at once
@@ -35,7 +35,7 @@ class Layers:
         return [name for name in self.references if name != WEIGHTS]
 
 
-def choose_layers(model: Classifier, x: Images, text: str, weight: float | None, *, raw: bool) -> Layers:
+def choose_layers(model: Classifier, x: Images, text: str, weight: float | PerRow | None, *, raw: bool) -> Layers:
     """The activations named by `text`, weighted, with their values at x: one forward pass.
 
     Each layer's term is weight · mean((φ − φ(x))²), divided by mean(φ(x)²) unless `raw` or the
@@ -46,7 +46,8 @@ def choose_layers(model: Classifier, x: Images, text: str, weight: float | None,
         every, places = survey(model.net, lambda: model(part))
     vgg = type(model.net).__name__ == "VGG"
     weight = weight if weight is not None else (VGG_WEIGHT if vgg or raw else OTHER_WEIGHT)
-    numbers = tuple(chosen(text, len(places), vgg=vgg)) if weight > 0 else ()
+    weights = x.new_zeros(len(x), 1) + torch.as_tensor(weight, dtype=x.dtype, device=x.device).view(-1, 1)
+    numbers = tuple(chosen(text, len(places), vgg=vgg)) if bool((weights > 0).any()) else ()
     if not numbers:
         return Layers(None, {})
     watch = Watch(model.net, numbers, tuple(places[number] for number in numbers))
@@ -59,7 +60,7 @@ def choose_layers(model: Classifier, x: Images, text: str, weight: float | None,
     values = {f"layer {number}": output for number, output in zip(numbers, outputs, strict=True)}
     sizes = torch.stack([value.flatten(1).square().mean(1) for value in values.values()], dim=1)
     scales = torch.ones_like(sizes) if raw or vgg else sizes.where(sizes > 0, 1)
-    return Layers(watch, {**values, WEIGHTS: weight / scales})
+    return Layers(watch, {**values, WEIGHTS: weights / scales})
 
 
 def _part(model: Classifier, x: Images) -> Images:
