@@ -3,7 +3,8 @@
     α_k = mean_u ∂y_t/∂A_k[u],   S[u] = max(0, Σ_k α_k A_k[u]),
 
 enlarged bilinearly to the picture; raw values, never scaled to [0, 1].  One forward pass, and a
-backward pass from the logit to the layer only.  The gradient is that of the logit.
+backward pass from the logit to the layer only; several targets of a picture share the forward pass.  The gradient is
+that of the logit.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from torch.nn import functional as F
 from explain_core.errors import CannotExplain, suggest
 from explain_core.hooks import Maps, maps_of
 from explain_core.methods.base import Method
+from explain_core.methods.targets import gradients, pictures_of
 from explain_core.models.classifier import Classifier, pick
 from explain_core.models.prepared import unshifted
 from explain_core.params import AUTO, Params, Pattern
-from explain_core.types import Explanation, Images, Logits, Passes, Question, Saliency, Working
+from explain_core.types import Explanation, Images, Logits, Question, Saliency, Working
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
@@ -62,19 +64,20 @@ def run(model: Classifier, question: Question, params: GradCamParams) -> Working
         saliency=enlarged(coarse, question.images),
         before=found.logits,
         outcomes=tuple(outcome(row, found.name) for row in coarse),
-        passes=(Passes(1, 0),) * len(coarse),  # the way back ends at the layer, at almost no cost
+        passes=pictures_of(question).passes(backward=0),  # the way back ends at the layer, at almost no cost
     )
     yield  # makes this a generator, like every method
 
 
 def look(model: Classifier, question: Question, layer: str, forward: Callable[[Images], Logits] | None = None) -> Look:
     """The class's gradient at a layer: one forward pass, `forward` instead of the model's own if given."""
-    names = candidates(model, layer, question.images)
+    names, pictures = candidates(model, layer, question.images), pictures_of(question)
     with maps_of(model.net, names, last=True) as maps, torch.enable_grad():
-        logits = (forward or model)(question.images)
+        logits = pictures.spread((forward or model)(question.images[pictures.first]))
         name, kept = chosen(model, maps, layer, question.images)
-        (gradient,) = torch.autograd.grad(pick(logits, question.target).sum(), kept)
-    return Look(name, unshifted(model.net.get_submodule(name), kept.detach()), gradient, logits.detach())
+        gradient = gradients(pick(logits, question.target), kept, pictures)
+    seen = pictures.spread(unshifted(model.net.get_submodule(name), kept.detach()))
+    return Look(name, seen, gradient, logits.detach())
 
 
 def weighted(layer: Tensor, weights: Tensor) -> Tensor:

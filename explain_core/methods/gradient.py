@@ -5,7 +5,7 @@
   logit when the pixel is put in the place of the baseline's.  x₀ is a knob: `mean`, the zero of a network that
   normalises its input, is what libraries compute; in a linear network the map sums to y_t(x) − y_t(x₀).
 
-One forward and one backward pass each.
+One forward and one backward pass each; several targets of a picture share the forward pass.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from explain_core.methods.pixels import (
     ObjectiveParams,
     PixelParams,
     baseline_of,
-    class_gradient,
     flatten_channels,
     score_of,
     told,
 )
+from explain_core.methods.targets import shared_gradient
 from explain_core.models.classifier import Classifier
 from explain_core.params import Params
-from explain_core.types import Explanation, Passes, Question, Working
+from explain_core.types import Explanation, Question, Working
 
 
 @dataclass(frozen=True)
@@ -38,26 +38,26 @@ class InputGradientParams(ObjectiveParams):
 
 def gradient(model: Classifier, question: Question, params: PixelParams) -> Working:
     """Yields no step, because there is only one."""
-    logits, slope = class_gradient(model, question.images, question.target, score_of(model, params))
+    logits, slope, passes = shared_gradient(model, question, score_of(model, params))
     saliency = flatten_channels(slope, params)
     return Explanation(
         saliency=saliency,
         before=logits,
         outcomes=told(saliency, f"How strongly the class's {params.objective} reacts to each pixel."),
-        passes=(Passes(1, 1),) * len(logits),
+        passes=passes,
     )
     yield  # makes this a generator, like every method
 
 
 def input_times_gradient(model: Classifier, question: Question, params: InputGradientParams) -> Working:
     """Yields no step, because there is only one."""
-    logits, slope = class_gradient(model, question.images, question.target, score_of(model, params))
+    logits, slope, passes = shared_gradient(model, question, score_of(model, params))
     saliency = ((question.images - baseline_of(model, question.images, params.baseline)) * slope).sum(1)
     return Explanation(
         saliency=saliency,
         before=logits,
         outcomes=told(saliency, f"What each pixel adds to the class's {params.objective}, to first order."),
-        passes=(Passes(1, 1),) * len(logits),
+        passes=passes,
         numbers={"sum": saliency.sum((1, 2))},
     )
     yield  # makes this a generator, like every method
