@@ -21,6 +21,7 @@ from pages.parts.figures import QUIET
 
 SHIPPED = Path(__file__).resolve().parents[1] / "docs" / "results"
 MOST = 4
+SEARCHED = ("attack-ara", "btr-ara")
 Arms = Sequence[dict[str, Any]]
 
 
@@ -69,6 +70,11 @@ def show(name: str, arms: Arms) -> None:
     st.dataframe(pd.DataFrame(tables.table(arms)), hide_index=True, key=f"table-{name}")
     if protocol and protocol.marks:
         st.caption(f"◇ published: {protocol.setting} {protocol.citation} Not measured here.")
+    if searches := {arm["search"] for arm in arms if arm["metric"] in SEARCHED}:
+        st.caption(
+            f"Search: {', '.join(sorted(searches))}.  A smallest change that was found is no smaller than the smallest "
+            "there is: an ARA is an optimistic bound, and a stronger search (`rule=fast`) gives a lower one."
+        )
     offer(name, arms)
     with st.expander("Where it comes from"):
         st.json(origin, expanded=False)

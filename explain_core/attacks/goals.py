@@ -14,6 +14,10 @@ from explain_core.models.classifier import Classifier
 from explain_core.types import Flags, Labels, Logits, PerRow
 
 Goal = Callable[[Classifier, Logits, Labels], Flags]
+Gap = Callable[[Classifier, Logits, Labels], PerRow]
+"""How far a goal is from being met, in logits; differentiable, and below 0 where it holds."""
+
+NEVER = 2.0**20  # a score below every RMSE, exact in float32 for a million steps
 
 
 def fooled(model: Classifier, logits: Logits, target: Labels) -> Flags:
@@ -24,6 +28,16 @@ def fooled(model: Classifier, logits: Logits, target: Labels) -> Flags:
 def below_chance(model: Classifier, logits: Logits, target: Labels) -> Flags:
     """s_t < 1/V, written in the log-odds, which do not saturate; two classes at least."""
     return model.log_odds(logits, target) < -math.log(max(2, logits.shape[1]) - 1)
+
+
+def lead(model: Classifier, logits: Logits, target: Labels) -> PerRow:
+    """The gap of `fooled`."""
+    return model.margin(logits, target)
+
+
+def above_chance(model: Classifier, logits: Logits, target: Labels) -> PerRow:
+    """The gap of `below_chance`."""
+    return model.log_odds(logits, target) + math.log(max(2, logits.shape[1]) - 1)
 
 
 def met(goal: Goal, model: Classifier) -> Callable[[View], Flags]:
@@ -50,3 +64,8 @@ def at_start(holds: Callable[[View], Flags]) -> Callable[[View, Tensor], Flags]:
 def size(view: View) -> PerRow:
     """RMSE of the change so far."""
     return rms(view.z.detach() - view.rows.x)
+
+
+def smallest_where(holds: Callable[[View], Flags]) -> Callable[[View], PerRow]:
+    """A score: the smallest change for which it holds, or the last one tried where there is none."""
+    return lambda view: torch.where(holds(view), -size(view), view.step - NEVER)

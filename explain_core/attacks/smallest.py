@@ -11,7 +11,8 @@ Step rules (N steps, momentum μ, unclipped change δ):
 - triangular (the authors' code): both directions at unit RMSE, averaged with weight μ on the past, step n
   as long as size · 2(N − n) / (N(N + 1));
 - paper: class gradient at RMSE 0.0099, home step 2δ, SGD with momentum μ and rate 0.01;
-- smaller: both, and the smaller change of the two.
+- smaller: both, and the smaller change of the two;
+- fast: no Algorithm 1 but a stronger search at a fifth of its passes, `decoupled.py`.
 
 Departures: the box [0, 1] acts on every iterate (`clip`; the authors' code leaves it, and so do their
 figures); the class objective is the log-odds, which never saturates.  A row whose goal holds at the start
@@ -29,41 +30,66 @@ import torch
 from torch import Tensor
 
 from explain_core.attacks.base import Attack, Attacked, Attacking
-from explain_core.attacks.goals import Goal, at_start, below_chance, fooled, met, size
+from explain_core.attacks.decoupled import SHARE, Tournament
+from explain_core.attacks.goals import (
+    Gap,
+    Goal,
+    above_chance,
+    at_start,
+    below_chance,
+    fooled,
+    lead,
+    met,
+    size,
+    smallest_where,
+)
 from explain_core.descent.loop import Found, descend
 from explain_core.descent.plan import Plan, itself
 from explain_core.descent.projections import box, per_row, rms
 from explain_core.descent.rules import Rule, average, chain, momentum, pull_back_when, ramp_down, scaled, unit_rms
 from explain_core.descent.view import Rows, View
+from explain_core.errors import ParamError
 from explain_core.models.classifier import Classifier
 from explain_core.params import Choice, Params, Range
 from explain_core.types import Question
 
 CITATION = "Woods, Chen & Teuscher, Adversarial Explanations, Nature Machine Intelligence 2019."
+FAST = "fast"
 ETA, RATE = 0.0099, 0.01  # η = 0.55 in L2 on CIFAR, as an RMSE; the learning rate
-NEVER = 2.0**20  # a score below every RMSE, exact in float32 for a million steps
 
 
 @dataclass(frozen=True)
 class SmallestParams(Params):
     rule: Annotated[
         str,
-        Choice(("triangular", "paper", "smaller")),
-        "How to step: triangular is the authors' code, paper their Algorithm 1, smaller runs both.",
+        Choice(("triangular", "paper", "smaller", "fast")),
+        "How to step: triangular is the authors' code, paper their Algorithm 1, smaller runs both; "
+        "fast is a stronger search, whose figures are smaller.",
     ] = "triangular"
-    steps: Annotated[int, Range(10, 2000, 10, unit="steps"), "Gradient steps."] = 450
+    steps: Annotated[int, Range(10, 2000, 10, unit="steps"), "Gradient steps; fast takes a fifth of their passes."] = (
+        450
+    )
     size: Annotated[float, Range(0.1, 100, log=True), "Triangular: the lengths of all steps together, as RMSE."] = 20.0
     momentum: Annotated[float, Range(0, 0.99, 0.01), "Weight of the past in each direction."] = 0.9
     clip: Annotated[bool, "Keep pixels in [0, 1]; the published figures were made without."] = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rule == FAST and not self.clip:
+            raise ParamError("rule = 'fast' keeps pixels in [0, 1]: leave clip=true, or take rule=triangular.")
+
     @property
     def search(self) -> str:
         """The search in words, to stand beside every figure that rests on it."""
+        if self.rule == FAST:
+            return "fast decoupled clipped"
         return f"algorithm-1 {self.rule} {'clipped' if self.clip else 'unclipped'}"
 
 
-def run(goal: Goal, model: Classifier, question: Question, params: SmallestParams) -> Attacking:
+def run(goal: Goal, gap: Gap, model: Classifier, question: Question, params: SmallestParams) -> Attacking:
     """The question's ρ plays no part: the smallest change is looked for."""
+    if params.rule == FAST:
+        return (yield from Tournament(model, goal, gap, params.steps).run(question))
     rows = Rows(question.images, question.target)
     both = params.rule == "smaller"
     of = params.steps * (1 + both)
@@ -89,7 +115,7 @@ def search(goal: Goal, model: Classifier, rows: Rows, params: SmallestParams, ru
         rule=RULES[rule](holds, params),
         steps=params.steps,
         project=(lambda z, _: box(z)) if params.clip else itself,
-        score=lambda view: torch.where(holds(view), -size(view), view.step - NEVER),
+        score=smallest_where(holds),
         trace=size,
         stop=at_start(holds),
         resting=holds,
@@ -128,16 +154,18 @@ RULES: dict[str, Callable[[Callable[[View], Tensor], SmallestParams], Rule]] = {
 
 def cost(params: SmallestParams) -> float:
     """A row whose goal holds at the start costs one pass only."""
+    if params.rule == FAST:
+        return params.steps * SHARE
     return (params.steps + 0.5) * (2 if params.rule == "smaller" else 1)
 
 
-def _row(goal: Goal, name: str, title: str, summary: str) -> Attack:
+def _row(goal: Goal, gap: Gap, name: str, title: str, summary: str) -> Attack:
     return Attack(
         name=name,
         title=title,
         summary=summary,
         citation=CITATION,
-        run=partial(run, goal),
+        run=partial(run, goal, gap),
         params=SmallestParams,
         norm="l2",
         cost=cost,
@@ -145,5 +173,11 @@ def _row(goal: Goal, name: str, title: str, summary: str) -> Attack:
     )
 
 
-ADV = _row(fooled, "adv", "g_adv", "The smallest change after which another class is the decision.")
-BTR = _row(below_chance, "btr", "g_btr", "The smallest change after which the class is less probable than chance.")
+ADV = _row(fooled, lead, "adv", "g_adv", "The smallest change after which another class is the decision.")
+BTR = _row(
+    below_chance,
+    above_chance,
+    "btr",
+    "g_btr",
+    "The smallest change after which the class is less probable than chance.",
+)

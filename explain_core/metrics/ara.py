@@ -123,8 +123,14 @@ def _row(attack: str, name: str, title: str, summary: str) -> Metric:
 
 
 ATTACK_ARA = _row(
-    "adv", "attack-ara", "Attack ARA", "How large a change the decision withstands, as an area under accuracy(RMSE)."
+    "adv",
+    "attack-ara",
+    "Attack ARA",
+    "How large a change the decision withstands, as an area under accuracy(RMSE); a stronger search finds less.",
 )
 BTR_ARA = _row(
-    "btr", "btr-ara", "BTR ARA", "How large a change keeps the true class better than chance, as an area likewise."
+    "btr",
+    "btr-ara",
+    "BTR ARA",
+    "How large a change keeps the true class better than chance, as an area likewise; a stronger search finds less.",
 )

@@ -12,7 +12,7 @@ from explain_core.protocols.base import VALUE, Arm, NoParams, Protocol, marks
 
 @dataclass(frozen=True)
 class AraParams(Params):
-    rule: Annotated[str, Choice(("triangular", "paper", "smaller")), "Step rule of the search."] = "triangular"
+    rule: Annotated[str, Choice(("triangular", "paper", "smaller", "fast")), "Step rule of the search."] = "triangular"
     steps: Annotated[int, Range(5, 1000), "Steps of the search."] = 450
     clip: Annotated[bool, "Keep pixels in [0, 1]; the published figures did not."] = True
 

@@ -140,3 +140,12 @@ def test_a_table_that_cannot_be_read_is_said(page: AppTest, results: Path, monke
     page.run()
     assert any("no SQLite database" in error.value for error in page.error)
     assert "Traceback" not in "".join(texts(page))
+
+
+def test_an_ara_says_by_which_search_it_was_found(page: AppTest) -> None:
+    page.multiselect(key="bench-results").set_value(["six-ae-ara"]).run()
+    (told,) = [text.value for text in page.caption if text.value.startswith("Search: ")]
+    assert told.startswith("Search: algorithm-1 triangular clipped.")
+    assert "optimistic bound" in told
+    page.multiselect(key="bench-results").set_value(["six-nm-vii"]).run()
+    assert not [text for text in page.caption if text.value.startswith("Search: ")]
