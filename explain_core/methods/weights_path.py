@@ -2,8 +2,8 @@
 
 From the largest weight to the smallest, each problem begins at the kept iterate of the one before and with its L-BFGS
 pairs.  The pairs are of a stiffer problem, so that the first steps are rather too short than too long, and the
-rule replaces them within its history.  Measured on photographs at a tolerance of 0.002, this takes a quarter of the steps of as many runs from
-the picture itself.  Pictures go side by side: the n-th weights of all are one batch.
+rule replaces them within its history.  On photographs at a tolerance of 0.002 this takes about a quarter of the steps
+of as many runs from the picture itself.  Pictures go side by side: the n-th weights of all are one batch.
 """
 
 from __future__ import annotations
