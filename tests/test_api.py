@@ -190,7 +190,7 @@ def test_a_method_that_does_not_apply_says_why(tiny_named: Callable[[str], Class
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is an accelerator here")
 def test_an_accelerator_that_is_not_there(tiny: Classifier, images: Tensor) -> None:
-    with pytest.raises(ModelError, match="there is none here; use 'auto' or 'cpu'"):
+    with pytest.raises(ModelError, match="there is none here; use one of auto, cpu"):
         explain(tiny, images, device="cuda")
 
 
