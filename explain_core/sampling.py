@@ -20,9 +20,10 @@ from explain_core.models.classifier import Classifier
 from explain_core.params import fingerprint
 from explain_core.types import Drop, Images, Labels, Logits, PerRow, Question, Step
 
-AT_ONCE = {"cpu": 16, "cuda": 32}
-"""Samples in one network pass, at most; fewer of pictures larger than AREA, so that a pass stays bounded.  On a
-processor more are no faster (three networks, 32 to 224 pixels), and would keep a short question waiting."""
+MOST = 64
+LARGE = {"cpu": 16, "cuda": 32}
+"""Samples in one network pass, at most, and those of 224 × 224 pixels, so that a pass stays bounded.  On a processor
+more are no faster, and would keep a short question waiting."""
 
 AREA = 224 * 224
 CHECK_EVERY = 64
@@ -180,11 +181,10 @@ def at_once(height: int, width: int, device: str) -> int:
     """How many samples of this size go into one pass: a power of two, so that CHECK_EVERY is met.
 
     >>> [at_once(side, side, "cpu") for side in (32, 224, 300, 4000)]
-    [16, 16, 8, 1]
+    [64, 16, 8, 1]
     """
-    most = AT_ONCE[device]
-    fit = max(1, most * AREA // (height * width))
-    return min(most, 1 << (fit.bit_length() - 1))
+    fit = max(1, LARGE[device] * AREA // (height * width))
+    return min(MOST, 1 << (fit.bit_length() - 1))
 
 
 def lit(picture: Tensor, saliency: Tensor) -> Tensor:

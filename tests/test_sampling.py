@@ -12,8 +12,9 @@ from torch import Tensor
 from explain_core.engine.lending import lend
 from explain_core.models.classifier import pick
 from explain_core.sampling import (
-    AT_ONCE,
+    AREA,
     CHECK_EVERY,
+    LARGE,
     Stream,
     Tally,
     accumulate,
@@ -30,7 +31,7 @@ from tests.methods.closed import SIDE, linear, pictures
 TARGET = torch.tensor([2, 0, 2])
 MASKS = torch.rand(3, 200, SIDE, SIDE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
-PASS = AT_ONCE["cpu"]
+PASS = 64  # of pictures as small as these
 
 
 def stream(count: int = 40, enough: Callable[[int, Tally], bool] = never) -> Stream:
@@ -76,12 +77,12 @@ def test_a_pass_is_bounded_and_every_pass_is_a_step() -> None:
     model, _ = linear()
     watch = model.register_forward_pre_hook(lambda _, pictures: seen.append(len(pictures[0])))
     with lend(model):
-        _, steps = walk(accumulate(model, Question(pictures(), TARGET), stream()))
+        _, steps = walk(accumulate(model, Question(pictures(), TARGET), stream(100)))
     watch.remove()
-    assert seen == [3, *[PASS] * 6, *[8] * 3]
-    assert [step.done for step in steps] == [16, 32, 48, 64, 80, 96, 104, 112, 120]
-    assert all(step.of == 120 for step in steps)
-    assert [int(step.rows) for step in steps if step.rows is not None] == [0, 1, 2] * 3
+    assert seen == [3, *[PASS] * 3, *[36] * 3]
+    assert [step.done for step in steps] == [64, 128, 192, 228, 264, 300]
+    assert all(step.of == 300 for step in steps)
+    assert [int(step.rows) for step in steps if step.rows is not None] == [0, 1, 2] * 2
 
 
 def test_the_error_of_a_ratio_is_its_scatter_over_repetitions() -> None:
@@ -102,7 +103,7 @@ def test_the_error_of_a_ratio_is_its_scatter_over_repetitions() -> None:
 def test_large_pictures_come_fewer_at_once(side: int, device: str) -> None:
     count = at_once(side, side, device)
     assert CHECK_EVERY % count == 0
-    assert count == 1 or count * side * side <= AT_ONCE[device] * 224 * 224
+    assert count == 1 or count * side * side <= LARGE[device] * AREA
 
 
 def test_a_row_that_has_enough_leaves_and_so_does_one_that_was_dropped() -> None:

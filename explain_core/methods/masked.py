@@ -11,7 +11,7 @@ import torch
 from explain_core.methods.pixels import baseline_of
 from explain_core.models.classifier import Classifier, pick
 from explain_core.params import Choice, Params
-from explain_core.sampling import AT_ONCE, Tally
+from explain_core.sampling import LARGE, Tally
 from explain_core.types import Images, Labels, Logits, Passes, PerRow
 
 FILLS = ("mean", "black", "grey", "white", "blur")
@@ -53,4 +53,4 @@ def passes_of(tallies: Sequence[Tally], params: MaskedParams) -> tuple[Passes, .
 
 def memory(_: Params) -> float:
     """Samples on their way through the network, however many there will be."""
-    return max(AT_ONCE.values()) * ACTIVATIONS
+    return max(LARGE.values()) * ACTIVATIONS

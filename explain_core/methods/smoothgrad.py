@@ -73,8 +73,8 @@ def generators(question: Question) -> list[torch.Generator]:
 
 
 def normal(source: torch.Generator, like: Images) -> Tensor:
-    """Standard normal numbers (c, h, w), drawn on the CPU, so that every device sees the same."""
-    return torch.randn(like.shape[1:], generator=source, dtype=torch.float64).to(like)
+    """Standard normal numbers (c, h, w), drawn on the CPU in float32, so that every device and type sees the same."""
+    return torch.randn(like.shape[1:], generator=source, dtype=torch.float32).to(like)
 
 
 def cost(params: SmoothGradParams) -> float:
@@ -87,6 +87,7 @@ METHOD = Method(
     summary="How strongly the class reacts to each pixel, averaged over noisy copies.",
     citation="Smilkov et al., SmoothGrad: removing noise by adding noise, 2017.",
     run=run,
+    version=2,
     params=SmoothGradParams,
     rho="none",
     cost=cost,

@@ -42,12 +42,12 @@ def test_without_noise_it_is_the_gradient(tiny: Classifier, rng: torch.Generator
 
 
 def test_the_mean_under_noise_of_the_stated_size() -> None:
-    """Averaged over all pixels the error of 500 copies is 1e-3; a wrong σ would show as s²."""
+    """Averaged over all pixels 500 copies scatter by 0.5 % (20 seeds); noise of σ² for σ would be off by a half."""
     x, q = 0.2 + 0.5 * pictures(1), 0.3
     found = asked(METHOD, wrapped(Cubes(), classes=2), x, torch.tensor([0]), samples=500, noise=q, channels="sum")
     spread = q * float(x.max() - x.min())
     expected = 3 / STD**3 * ((x - 0.4).square() + spread**2).sum(1)
-    assert float(found.saliency.mean()) == pytest.approx(float(expected.mean()), rel=0.01)
+    assert float(found.saliency.mean()) == pytest.approx(float(expected.mean()), rel=0.02)
 
 
 def test_noise_is_the_rows_own() -> None:
