@@ -91,7 +91,7 @@ def told(saliency: Saliency, text: str) -> tuple[str, ...]:
 Terms = Callable[[range, Tensor], Tensor]
 """What one pass adds for rows (m,) of the question: (numbers of terms, rows) → their sum (m, c, h, w)."""
 
-AREA, MOST = 4 * 224 * 224, 32
+AREA, MOST = 8 * 224 * 224, 32
 """Pixels, and pictures, that terms of one picture put into a pass: small pictures need company, large ones do not."""
 
 
@@ -99,7 +99,7 @@ def together(height: int, width: int) -> int:
     """How many terms of one picture of this size share a pass.
 
     >>> [together(side, side) for side in (32, 112, 224, 500)]
-    [32, 16, 4, 1]
+    [32, 32, 8, 1]
     """
     return max(1, min(MOST, AREA // (height * width)))
 
