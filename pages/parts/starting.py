@@ -48,7 +48,7 @@ def show() -> None:
         asked = st.query_params.get("phantom", "0")
         name = names[int(asked) if asked.isdecimal() and int(asked) < len(names) else 0]
         image = render.picture(render.as_pixels(source.phantoms()[name].pixels))
-        picture.image(render.png(image), width=source.WIDEST, alt=f"Synthetic mammogram: {name}")
+        picture.image(render.png(image), width=source.WIDEST, output_format="PNG", alt=f"Synthetic mammogram: {name}")
 
 
 def _look() -> None:
