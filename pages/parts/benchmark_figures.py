@@ -59,7 +59,8 @@ def curves(lines: Lines, axis: str) -> go.Figure:
             marker={"symbol": MARKERS[style], "size": 7},
             hovertemplate="%{x:.4g}: %{y:.4g}<extra>" + label + "</extra>",
         )
-    figure.update_layout(height=420, margin={"l": 0, "r": 10, "t": 10, "b": 0}, showlegend=True)
+    height = max(420, 300 + 24 * len(figure.data))  # a long legend would press the axis' title onto itself
+    figure.update_layout(height=height, margin={"l": 0, "r": 10, "t": 10, "b": 0}, showlegend=True)
     figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0})
     figure.update_xaxes(title=axis or lines.x)
     figure.update_yaxes(title=lines.y)
