@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the shell's help reads this file, and numpy takes as long as all the rest
+    import numpy as np
+    from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats: TypeAlias = "NDArray[np.float32]"
 SIMULATED = "simulated"
 """What the name of a rater begins with that is no person."""
 
@@ -75,14 +77,14 @@ class Answer:
         """‖change‖₂ / √(c·h·w), in float64."""
         if self.perturbed is None:
             return None
-        delta = self.perturbed.astype(np.float64) - self.input.astype(np.float64)
-        return float(np.sqrt(np.mean(np.square(delta))))
+        delta = self.perturbed.astype("float64") - self.input.astype("float64")
+        return math.sqrt((delta**2).mean())
 
     @property
     def largest_change(self) -> float | None:
         """In grey levels, 0 to 255."""
         change = self.change
-        return None if change is None else float(np.abs(change).max() * 255)
+        return None if change is None else float(abs(change).max() * 255)
 
     @property
     def p_before(self) -> float:

@@ -5,7 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SLOW = {"torch", "scipy", "PIL", "pandas", "streamlit", "plotly", "pydicom", "highdicom", "sqlalchemy", "safetensors"}
+SLOW = {
+    "torch",
+    "numpy",
+    "scipy",
+    "PIL",
+    "pandas",
+    "streamlit",
+    "plotly",
+    "pydicom",
+    "highdicom",
+    "sqlalchemy",
+    "safetensors",
+}
 
 
 def test_help_imports_nothing_slow() -> None:

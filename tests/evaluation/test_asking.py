@@ -16,10 +16,11 @@ from explain_core.models.classifier import Classifier
 
 
 def test_it_answers_as_explain_does(tiny: Classifier, rng: torch.Generator) -> None:
+    """To the bit, for so many steps that both prepare the model."""
     x = torch.rand(3, 3, 16, 16, generator=rng)
-    ask = asking(tiny, "explain-plus", knobs={"steps": 5}, rho=0.1, seed=3)
+    ask = asking(tiny, "explain-plus", knobs={"steps": 25}, rho=0.1, seed=3)
     found = ask(list(x.numpy()), [0, 1, 2])
-    expected = explain(tiny, x, "explain-plus", target=[0, 1, 2], rho=0.1, seed=3, steps=5)
+    expected = explain(tiny, x, "explain-plus", target=[0, 1, 2], rho=0.1, seed=3, steps=25)
     for one, other in zip(found, expected, strict=True):
         assert np.array_equal(one.saliency, other.saliency)
         assert one.provenance.params == other.provenance.params
