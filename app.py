@@ -19,6 +19,7 @@ from streamlit.web import cli
 
 from annotations.people import Right
 from explain_core.errors import RhoscopeError
+from explain_core.heap import keep_pages
 from pages.parts import pixels, sign_in, starting, watch
 
 # Streamlit leaves six empty rem above the first line, and writes what is chosen in white on the dark theme's blue.
@@ -100,4 +101,5 @@ else:
     # Before its first page, Streamlit takes a folder called `pages` for its older kind of app, and would show a page
     # that is asked for by its address without what stands here.
     PagesManager.uses_pages_directory = False
+    keep_pages()
     app = st.App(__file__, routes=pixels.ROUTES + watch.ROUTES, lifespan=opened)

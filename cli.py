@@ -29,6 +29,7 @@ from explain_core.campaign import commands as campaign
 from explain_core.errors import InputError, RhoscopeError
 from explain_core.evaluation import commands as evaluation
 from explain_core.films import handing as films
+from explain_core.heap import keep_pages
 from explain_core.library import commands as library
 from explain_core.reading import commands as reading
 from explain_core.retraining import commands as retraining
@@ -350,6 +351,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code: 0, 2 for what the user can mend, 1 for what we must, 130 for Ctrl-C."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    keep_pages()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no valid text

@@ -23,7 +23,7 @@ SOURCES = sorted(
 TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
 
 LAYERS = (
-    {"errors", "formats", "params", "records", "shapes", "types", "__version__"},
+    {"errors", "formats", "heap", "params", "records", "shapes", "types", "__version__"},
     {"backward", "data", "dicom", "hooks", "models", "path", "render"},
     {"descent", "sampling"},
     {"attacks"},

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from explain_core.engine.lending import keep_ready, lend
 from explain_core.errors import ModelError, RhoscopeError, WeightsError
 from explain_core.methods.base import Method
 from explain_core.models.classifier import Classifier, InputSpec, Kind
-from explain_core.models.prepared import prepare, told
+from explain_core.models.prepared import AS_IT_IS, prepare, told
 from explain_core.models.zoo import load_model
 
 
@@ -51,8 +52,12 @@ class Held:
 
     def for_method(self, method: Method) -> tuple[Classifier, str]:
         """The network that the method is given, and in words what was done to it."""
-        model = self.prepared if method.prepared else self.model
-        return model, told(self.model, model)
+        return (self.prepared, self._done) if method.prepared else (self.model, AS_IT_IS)
+
+    @cached_property
+    def _done(self) -> str:
+        """Looking through a network's modules takes as long as a third of a small one's pass."""
+        return told(self.model, self.prepared)
 
 
 class Library:

@@ -19,6 +19,8 @@ from explain_core.types import Images
 
 Pair = tuple[int, int]
 mkldnn = torch.ops.mkldnn
+PICTURES = 16
+"""What kernels are laid out for: good for one picture as well, while those for one take twice as long with sixteen."""
 
 
 def pack(net: nn.Module) -> int:
@@ -44,12 +46,17 @@ class PackedConv2d(nn.Conv2d):
 
     def forward(self, input: Images) -> Images:
         """(n, c, h, w) → (n, k, h', w'), channels last."""
-        grad, halved = torch.is_grad_enabled() and input.requires_grad, torch.is_autocast_enabled("cpu")
-        if not self._suits(input, halved) or (grad and halved):
-            return super().forward(input)
-        x = input.to(torch.get_autocast_dtype("cpu")) if halved else input
-        kernels = _laid_out(self, x.dtype)
-        x = x.contiguous(memory_format=torch.channels_last)
+        with torch._C.DisableTorchFunction():  # nothing here is for who listens to functions
+            found = self._fast(input)
+        return super().forward(input) if found is None else found
+
+    def _fast(self, x: Images) -> Images | None:
+        grad, halved = torch.is_grad_enabled() and x.requires_grad, torch.is_autocast_enabled("cpu")
+        if not self._suits(x, halved) or (grad and halved):
+            return None
+        if halved:
+            x = x.to(torch.get_autocast_dtype("cpu"))
+        kernels, x = _laid_out(self, x.dtype), x.contiguous(memory_format=torch.channels_last)
         return cast(Tensor, _Convolved.apply(x, kernels)) if grad else kernels.there(x)
 
     def _suits(self, x: Images, halved: bool) -> bool:
@@ -86,7 +93,7 @@ class _Kernels:
         """The convolution."""
         how = (self.padding, self.stride, self.dilation, self.groups)
         if self._there is None:
-            self._there = mkldnn._reorder_convolution_weight.default(self.weight, *how, list(x.shape))
+            self._there = mkldnn._reorder_convolution_weight.default(self.weight, *how, [PICTURES, *x.shape[1:]])
         return cast(Tensor, mkldnn._convolution_pointwise.default(x, self._there, self.bias, *how, "none", [], ""))
 
     def back(self, arrived: Images, height: int, width: int) -> Images:
@@ -100,7 +107,7 @@ class _Kernels:
         how = (self.padding, extra, self.stride, self.dilation, self.groups)
         if extra not in self._back:
             lay_out = mkldnn._reorder_convolution_transpose_weight.default
-            self._back[extra] = lay_out(self.weight, *how, list(arrived.shape))
+            self._back[extra] = lay_out(self.weight, *how, [PICTURES, *arrived.shape[1:]])
         transposed = mkldnn._convolution_transpose_pointwise.default
         return cast(Tensor, transposed(arrived, self._back[extra], None, *how, "none", [], ""))
 

@@ -30,6 +30,7 @@ TOLERANCE = 1e-4
 CONTRASTS = (0.1, 0.5, 1.0)
 SIDE = 64
 
+AS_IT_IS = "as it is"
 SHIFT = "folded_shift"
 """The buffer of a folded convolution that holds t (k,)."""
 
@@ -55,7 +56,7 @@ def prepare(model: Classifier) -> Classifier:
 def told(model: Classifier, prepared: Classifier) -> str:
     """In words what was done to the network."""
     if prepared is model:
-        return "as it is"
+        return AS_IT_IS
     folded = any(SHIFT in dict(module.named_buffers(recurse=False)) for module in prepared.net.modules())
     done = {"batch-norm folded": folded, "kernels laid out": prepared.channels_last}
     return ", ".join(what for what, was in done.items() if was)
