@@ -31,7 +31,7 @@ from tests.methods.closed import SIDE, linear, pictures
 TARGET = torch.tensor([2, 0, 2])
 MASKS = torch.rand(3, 200, SIDE, SIDE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
-PASS = 64  # of pictures as small as these
+PASS = 32  # of pictures as small as these
 
 
 def stream(count: int = 40, enough: Callable[[int, Tally], bool] = never) -> Stream:
@@ -79,8 +79,8 @@ def test_a_pass_is_bounded_and_every_pass_is_a_step() -> None:
     with lend(model):
         _, steps = walk(accumulate(model, Question(pictures(), TARGET), stream(100)))
     watch.remove()
-    assert seen == [3, *[PASS] * 3, *[36] * 3]
-    assert [step.done for step in steps] == [64, 128, 192, 228, 264, 300]
+    assert seen == [3, *[PASS] * 9, *[4] * 3]
+    assert [step.done for step in steps] == [*range(PASS, 289, PASS), 292, 296, 300]
     assert all(step.of == 300 for step in steps)
     assert [int(step.rows) for step in steps if step.rows is not None] == [0, 1, 2] * 2
 
@@ -99,11 +99,12 @@ def test_the_error_of_a_ratio_is_its_scatter_over_repetitions() -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("halved", [False, True])
 @pytest.mark.parametrize("side", [1, 5, 224, 225, 300, 1000])
-def test_large_pictures_come_fewer_at_once(side: int, device: str) -> None:
-    count = at_once(side, side, device)
+def test_large_pictures_come_fewer_at_once(side: int, halved: bool, device: str) -> None:
+    count = at_once(side, side, device, halved=halved)
     assert CHECK_EVERY % count == 0
-    assert count == 1 or count * side * side <= LARGE[device] * AREA
+    assert count == 1 or count * side * side <= (1 + halved) * LARGE[device] * AREA
 
 
 def test_a_row_that_has_enough_leaves_and_so_does_one_that_was_dropped() -> None:
