@@ -82,7 +82,7 @@ def test_a_pass_is_bounded_and_every_pass_is_a_step() -> None:
     assert seen == [3, *[PASS] * 9, *[4] * 3]
     assert [step.done for step in steps] == [*range(PASS, 289, PASS), 292, 296, 300]
     assert all(step.of == 300 for step in steps)
-    assert [int(step.rows) for step in steps if step.rows is not None] == [0, 1, 2] * 2
+    assert [int(step.rows) for step in steps if step.rows is not None] == [0, 1, 2] * 4
 
 
 def test_the_error_of_a_ratio_is_its_scatter_over_repetitions() -> None:
