@@ -51,33 +51,25 @@ class PackedConv2d(nn.Conv2d):
         return super().forward(input) if found is None else found
 
     def _fast(self, x: Images) -> Images | None:
-        grad, halved = torch.is_grad_enabled() and x.requires_grad, torch.is_autocast_enabled("cpu")
-        if not self._suits(x, halved) or (grad and halved):
+        """What is asked at every layer of every pass, so the order is that of what costs least."""
+        halved = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if halved else torch.float32
+        if x.dtype not in (torch.float32, dtype) or not x.is_cpu or x.ndim != 4 or not x.numel():
             return None
-        if halved:
-            x = x.to(torch.get_autocast_dtype("cpu"))
-        kernels, x = _laid_out(self, x.dtype), x.contiguous(memory_format=torch.channels_last)
+        grad, kernels = torch.is_grad_enabled() and x.requires_grad, _laid_out(self, dtype)
+        if kernels is None or (grad and halved) or not torch._C._get_mkldnn_enabled():
+            return None
+        x = (x.to(dtype) if halved else x).contiguous(memory_format=torch.channels_last)
         return cast(Tensor, _Convolved.apply(x, kernels)) if grad else kernels.there(x)
-
-    def _suits(self, x: Images, halved: bool) -> bool:
-        weights = _weights(self)
-        return (
-            bool(torch.backends.mkldnn.enabled)
-            and x.ndim == 4
-            and x.numel() > 0
-            and x.device.type == "cpu"
-            and (x.dtype == torch.float32 or (halved and x.dtype == torch.get_autocast_dtype("cpu")))
-            and all(weight.dtype == torch.float32 and not weight.requires_grad for weight in weights)
-        )
 
 
 class _Kernels:
     """A convolution's weights in one precision, laid out when they are first needed; good for one state of them."""
 
     def __init__(self, module: PackedConv2d, dtype: torch.dtype) -> None:
-        self._of, self._versions = _weights(module), [weight._version for weight in _weights(module)]
-        self.weight, *bias = (weight.detach().to(dtype) for weight in self._of)
-        self.bias = bias[0] if bias else None
+        self._of, self._version = _weights(module), _version(module)
+        self.weight = module.weight.detach().to(dtype)
+        self.bias = None if module.bias is None else module.bias.detach().to(dtype)
         self.stride, self.dilation, self.groups = tuple(module.stride), tuple(module.dilation), module.groups
         self.padding = cast(Pair, module.padding)
         self._there: Tensor | None = None
@@ -85,9 +77,8 @@ class _Kernels:
 
     def current(self, module: PackedConv2d) -> bool:
         """Whether the module's weights are still those, and unchanged."""
-        now = _weights(module)
-        same = len(now) == len(self._of) and all(one is other for one, other in zip(now, self._of, strict=True))
-        return same and self._versions == [weight._version for weight in now]
+        weight, bias = self._of
+        return weight is module.weight and bias is module.bias and self._version == _version(module)
 
     def there(self, x: Images) -> Images:
         """The convolution."""
@@ -116,16 +107,25 @@ _laid: WeakKeyDictionary[PackedConv2d, dict[torch.dtype, _Kernels]] = WeakKeyDic
 """What was laid out of each module's weights, by precision: beside the modules, because torch cannot copy it."""
 
 
-def _laid_out(module: PackedConv2d, dtype: torch.dtype) -> _Kernels:
+def _laid_out(module: PackedConv2d, dtype: torch.dtype) -> _Kernels | None:
+    """None where the weights are not frozen float32 ones on a processor."""
     mine = _laid.setdefault(module, {})
     kernels = mine.get(dtype)
     if kernels is None or not kernels.current(module):
+        if not all(weight is None or (weight.dtype == torch.float32 and weight.is_cpu) for weight in _weights(module)):
+            return None
         kernels = mine[dtype] = _Kernels(module, dtype)
-    return kernels
+    learning = module.weight.requires_grad or (module.bias is not None and module.bias.requires_grad)
+    return None if learning else kernels
 
 
-def _weights(module: nn.Conv2d) -> list[Tensor]:
-    return [module.weight] if module.bias is None else [module.weight, module.bias]
+def _weights(module: nn.Conv2d) -> tuple[Tensor, Tensor | None]:
+    return module.weight, module.bias
+
+
+def _version(module: nn.Conv2d) -> tuple[int, int]:
+    """Changes with every change in place."""
+    return module.weight._version, 0 if module.bias is None else module.bias._version
 
 
 class _Convolved(torch.autograd.Function):

@@ -117,7 +117,7 @@ def test_other_cases_are_torchs(case: str, monkeypatch: pytest.MonkeyPatch) -> N
         getattr(module, case.split()[1]).requires_grad_(True)
     plain = copy.deepcopy(module)
     plain.__class__ = nn.Conv2d
-    monkeypatch.setattr("explain_core.models.packed._laid_out", None)
+    monkeypatch.setattr("explain_core.models.packed.mkldnn", None)
     if case == "no oneDNN":
         monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
         assert torch.equal(module(x), plain(x))
