@@ -14,6 +14,7 @@ shortcut's gradient is left alone.  Nothing is done to the network; the mode bel
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -56,7 +57,7 @@ class Rectifying(TorchFunctionMode):
             return func(x, *rest, **kwargs)
         if not is_rectifier(func, rest, kwargs):
             raise CannotExplain(f"The rule is for rectifiers, and this network has {func.__name__} as an activation.")
-        return _Rectified.apply(x, lambda z: func(z, *rest, **kwargs), func in PLAIN, self)
+        return _Rectified.apply(x, lambda z: func(z, *rest, **kwargs), top_of(func, rest, kwargs), self)
 
 
 def is_rectifier(func: Callable[..., Any], rest: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
@@ -64,15 +65,24 @@ def is_rectifier(func: Callable[..., Any], rest: Sequence[Any], kwargs: Mapping[
     return func in RELUS or (func in HARDTANHS and (rest[0] if rest else kwargs.get("min_val", -1)) == 0)
 
 
+def top_of(func: Callable[..., Any], rest: Sequence[Any], kwargs: Mapping[str, Any]) -> float | None:
+    """Where a rectifier that is the identity above 0 is cut off; None for one with a bend."""
+    if func in PLAIN:
+        return math.inf
+    if func in HARDTANHS:
+        return float(rest[1] if len(rest) > 1 else kwargs.get("max_val", 1))
+    return 6.0 if func is F.relu6 else None
+
+
 class _Rectified(torch.autograd.Function):
     """The function's own values, and its derivative kept apart, so that a rule can be chosen later."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, call: Call, plain: bool, mode: Rectifying) -> Tensor:
-        slope = None if plain else slope_of(call, x)
+    def forward(ctx: Any, x: Tensor, call: Call, top: float | None, mode: Rectifying) -> Tensor:
+        slope = slope_of(call, x) if top is None else None
         y = call(x)
         ctx.save_for_backward(y if slope is None else slope)
-        ctx.mode, ctx.plain = mode, plain
+        ctx.mode, ctx.top = mode, top
         if y is x:
             ctx.mark_dirty(x)
         return y
@@ -82,8 +92,13 @@ class _Rectified(torch.autograd.Function):
         (kept,), (arrived,) = ctx.saved_tensors, grads
         if ctx.mode.rule == "deconvnet":
             return arrived.clamp(min=0), None, None, None
-        # A plain rectifier's derivative is read off its own output, in one pass over memory, as PyTorch does.
-        sloped = torch.ops.aten.threshold_backward(arrived, kept, 0) if ctx.plain else arrived * kept
+        # The derivative of what has no bend is read off its own output, in one pass over memory, as PyTorch does.
+        if ctx.top is None:
+            sloped = arrived * kept
+        elif math.isinf(ctx.top):
+            sloped = torch.ops.aten.threshold_backward(arrived, kept, 0)
+        else:
+            sloped = torch.ops.aten.hardtanh_backward(arrived, kept, 0, ctx.top)
         return (sloped.clamp_(min=0) if ctx.mode.rule == "guided" else sloped), None, None, None
 
 

@@ -149,11 +149,11 @@ class _Work:
     def done(self, view: View, gradient: Tensor) -> Tensor | None:
         """Rows that the plan stops, and those that hardly get any lower."""
         stopped = self.plan.stop(view, gradient) if self.plan.stop else None
-        if not self.plan.settled or self.step < OVER:
+        if self.plan.settled is None or self.step < OVER:
             return stopped
         traced = self.traced[: self.step + 1, self.index]
         lowest = traced.amin(0)
-        settled = traced[:-OVER].amin(0) - lowest < self.plan.settled * lowest.abs()
+        settled = traced[:-OVER].amin(0) - lowest < self.plan.settled[self.index] * lowest.abs()
         return settled if stopped is None else settled | stopped
 
     def look(self, *, differentiate: bool) -> tuple[View, Tensor]:

@@ -42,7 +42,7 @@ class Plan:
         trace: what `Found.traced` holds of every iterate; None: the loss.
         stop: rows that are done (n,) bool; they leave the batch.
         settled: rows are done as well when the last `loop.OVER` steps lowered the least that was traced of them by
-            less than this share of it; 0: never.
+            less than this share of it, one for each row (n,).
         state: the rule's state to begin with, another plan's `Found.state`; None: the rule's own start.
         resting: rows whose rule needs no gradient at this step; when all rest, none is computed.
         watch: the activations to show to the loss (`View.features`).
@@ -62,5 +62,5 @@ class Plan:
     resting: Callable[[View], Tensor] | None = None
     watch: Watch | None = None
     scored: bool = True
-    settled: float = 0.0
+    settled: PerRow | None = None
     state: State | None = None

@@ -86,7 +86,7 @@ def run(model: Classifier, question: Question, params: PerceptualBallParams) -> 
     rows = rows.adding(goal=goal, **layers.references, **{"normalised x": (rows.x - model.mean) / model.std})
     if question.rho is None and params.tolerance and weight is not None and question.keys:
         plan = without_rho(model, rows, layers, params)
-        found = yield from along(model, plan, chains(question, weight))
+        found = yield from along(model, plan, chains(question, weight), weight)
     elif question.rho is None:
         found = yield from descend(model, without_rho(model, rows, layers, params))
     else:
@@ -115,7 +115,7 @@ def without_rho(model: Classifier, rows: Rows, layers: Layers, params: Perceptua
         rule=LBFGS(params.history),
         score=None if params.theirs else lambda view: -view.loss,
         stop=lambda view, gradient: gradient.flatten(1).abs().amax(1) <= FLAT_GRADIENT,
-        settled=params.tolerance,
+        settled=rows.x.new_full((len(rows),), params.tolerance) if params.tolerance else None,
         steps=params.steps,
         watch=layers.watch,
     )

@@ -137,6 +137,8 @@ def test_a_view_changed_in_place() -> None:
     [
         (F.relu6, [0, 1, 1, 0]),
         (lambda z: F.hardtanh(z, 0.0, 6.0), [0, 1, 1, 0]),
+        (lambda z: F.hardtanh(z, min_val=0.0, max_val=6.0), [0, 1, 1, 0]),
+        (lambda z: F.hardtanh(z, 0.0), [0, 0, 0, 0]),
         (nn.Hardtanh(0.0, 6.0, inplace=True), [0, 1, 1, 0]),
         (HHReLU(knee=2.0), [0, 0.5, 1, 1]),
     ],
