@@ -16,6 +16,7 @@ from explain_core.methods.base import Method
 from explain_core.metrics import METRICS
 from explain_core.metrics.base import Case, Metric, Subject
 from explain_core.models.classifier import Classifier
+from explain_core.models.packed import PackedConv2d
 from explain_core.models.prepared import prepare
 from tests.contracts.test_methods import ask, pictures, tensors
 
@@ -33,6 +34,22 @@ def test_a_method(method: Method, layer: str, tiny_named: Callable[[str], Classi
     plain, swift = (tensors(ask(method, each, x, [0.02, 0.1], **knobs)) for each in (model, ready))
     for name, value in plain.items():
         assert (value.double() - swift[name].double()).abs().max() < 1e-7, name
+
+
+@pytest.mark.parametrize(
+    ("method", "layer"), [row for row in ROWS if row[0].rho == "none"], ids=lambda part: getattr(part, "name", part)
+)
+def test_a_method_of_few_passes_as_it_is_computed(
+    method: Method, layer: str, tiny_named: Callable[[str], Classifier], rng: torch.Generator
+) -> None:
+    """To 1e-3 in float32, in which kernels are laid out; iterations would amplify its last bits."""
+    model = tiny_named("residual").requires_grad_(False)
+    ready, x = prepare(model), pictures(model, 2, rng)
+    assert any(isinstance(module, PackedConv2d) for module in ready.net.modules())
+    knobs = {"layer": layer} if layer else {}
+    plain, swift = (tensors(ask(method, each, x, None, **knobs)) for each in (model, ready))
+    for name, value in plain.items():
+        torch.testing.assert_close(swift[name], value, rtol=0, atol=1e-3 * float(value.double().abs().max()))
 
 
 @pytest.mark.parametrize("metric", [row for row in METRICS.values() if row.prepared], ids=lambda row: row.name)
