@@ -131,7 +131,7 @@ def measure(data: Path, text: str, count: int, out: Path) -> None:
 
 def drawn(files: list[Path]) -> str:
     """An SVG: a line a picture, a dot a tolerance; right is dearer in loss, up is cheaper to compute."""
-    wide, high, most, top, left, foot = 640, 400, 0.05, 12.0, 50, 40
+    wide, high, most, top, left, foot = 640, 400, 0.05, 14.0, 50, 40
     x = lambda excess: left + (wide - left - 20) * min(max(excess, 0), most) / most  # noqa: E731
     y = lambda factor: 20 + (high - foot - 20) * (1 - factor / top)  # noqa: E731
     parts = [f'<rect width="{wide}" height="{high}" fill="white"/>']
