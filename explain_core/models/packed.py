@@ -27,7 +27,10 @@ def pack(net: nn.Module) -> int:
     """Makes plain convolutions of the network ones that lay out their kernels; how many they are.
 
     Their class is changed in place, so that names, weights and hooks stay, and so does one module under two names.
+    Nothing is done where torch was built without oneDNN.
     """
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return 0
     plain = [module for module in net.modules() if type(module) is nn.Conv2d and _regular(module)]
     for module in plain:
         module.__class__ = PackedConv2d
@@ -56,8 +59,11 @@ class PackedConv2d(nn.Conv2d):
         dtype = torch.get_autocast_dtype("cpu") if halved else torch.float32
         if x.dtype not in (torch.float32, dtype) or not x.is_cpu or x.ndim != 4 or not x.numel():
             return None
-        grad, kernels = torch.is_grad_enabled() and x.requires_grad, _laid_out(self, dtype)
-        if kernels is None or (grad and halved) or not torch._C._get_mkldnn_enabled():
+        grad = torch.is_grad_enabled() and x.requires_grad
+        if (halved and (grad or dtype != torch.bfloat16 or not mkldnn._is_mkldnn_bf16_supported())) or not _enabled():
+            return None
+        kernels = _laid_out(self, dtype)
+        if kernels is None:
             return None
         x = (x.to(dtype) if halved else x).contiguous(memory_format=torch.channels_last)
         return cast(Tensor, _Convolved.apply(x, kernels)) if grad else kernels.there(x)
@@ -117,6 +123,10 @@ def _laid_out(module: PackedConv2d, dtype: torch.dtype) -> _Kernels | None:
         kernels = mine[dtype] = _Kernels(module, dtype)
     learning = module.weight.requires_grad or (module.bias is not None and module.bias.requires_grad)
     return None if learning else kernels
+
+
+def _enabled() -> bool:
+    return torch._C._get_mkldnn_enabled()
 
 
 def _weights(module: nn.Conv2d) -> tuple[Tensor, Tensor | None]:

@@ -102,13 +102,16 @@ def test_a_copy_stands_alone() -> None:
     assert torch.equal(other(x), other.bias.view(1, -1, 1, 1).expand_as(before))
 
 
-@pytest.mark.parametrize(
-    "case", ["double", "learning weight", "learning bias", "no oneDNN", "no pictures", "unbatched", "halved gradient"]
-)
+CASES = ("double", "sixteen bits", "learning weight", "learning bias", "no oneDNN", "no pictures", "unbatched")
+
+
+@pytest.mark.parametrize("case", [*CASES, "halved gradient"])
 def test_other_cases_are_torchs(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module, x = packed(3, 4, 3), torch.rand(2, 3, 6, 6)
     if case == "double":
         module, x = module.double(), x.double()
+    elif case == "sixteen bits":
+        module, x = module.bfloat16(), x.bfloat16()
     elif case == "no pictures":
         x = x[:0]
     elif case == "unbatched":
@@ -131,6 +134,7 @@ def test_other_cases_are_torchs(case: str, monkeypatch: pytest.MonkeyPatch) -> N
         assert getattr(module, case.split()[1]).grad.abs().sum() > 0
 
 
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this processor has no bfloat16")
 def test_eight_bits_where_they_are_asked_for() -> None:
     module, x = packed(8, 8, 3), torch.rand(2, 8, 9, 9)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):

@@ -171,6 +171,16 @@ def test_a_network_that_insists_on_an_order_of_memory_is_folded_only() -> None:
     torch.testing.assert_close(ready(x), model(x), rtol=1e-5, atol=1e-5)
 
 
+def test_without_onednn_or_a_way_back_it_is_folded_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = classifier(plain())
+    with monkeypatch.context() as here:
+        here.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+        assert told(model, prepare(model)) == "batch-norm folded"
+    with monkeypatch.context() as here:
+        here.setattr("explain_core.models.packed._Kernels.back", None)
+        assert told(model, prepare(model)) == "batch-norm folded"
+
+
 def test_a_picture_standardised_by_itself() -> None:
     model = classifier(plain(), standardise=True)
     ready, x = prepare(model), torch.rand(2, 3, 16, 16)
