@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from explain_core.hooks import maps_of
 from explain_core.models.classifier import Classifier, InputSpec
+from explain_core.models.packed import _Kernels
 from explain_core.models.prepared import foldable, prepare, told, unshifted
 
 CLASSES = ("red", "green", "blue")
@@ -178,6 +179,10 @@ def test_without_onednn_or_a_way_back_it_is_folded_only(monkeypatch: pytest.Monk
         assert told(model, prepare(model)) == "batch-norm folded"
     with monkeypatch.context() as here:
         here.setattr("explain_core.models.packed._Kernels.back", None)
+        assert told(model, prepare(model)) == "batch-norm folded"
+    back = _Kernels.back
+    with monkeypatch.context() as here:  # a way back that leads elsewhere
+        here.setattr("explain_core.models.packed._Kernels.back", lambda *asked: 2 * back(*asked))
         assert told(model, prepare(model)) == "batch-norm folded"
 
 
