@@ -67,7 +67,10 @@ def show(name: str, arms: Arms) -> None:
         f"{origin['data']['spec']} · seed {origin['seed']}"
     )
     draw(name, arms)
-    st.dataframe(pd.DataFrame(tables.table(arms)), hide_index=True, key=f"table-{name}")
+    figures = pd.DataFrame(tables.table(arms))
+    # Four digits: written out, a very small number does not fit its column, and shows its last zeros only.
+    short = {str(column): st.column_config.NumberColumn(format="%.4g") for column in figures.select_dtypes("float")}
+    st.dataframe(figures, hide_index=True, column_config=short, key=f"table-{name}")
     if protocol and protocol.marks:
         st.caption(f"◇ published: {protocol.setting} {protocol.citation} Not measured here.")
     if searches := {arm["search"] for arm in arms if arm["metric"] in SEARCHED}:
